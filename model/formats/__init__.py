@@ -1,0 +1,1 @@
+"""Readers: a transcript file in, sessions out."""

@@ -1,0 +1,45 @@
+"""What counts as words, and how a turn's text is put before the model.
+
+Transcribers' notes (``[inaudible]``, ``(pause 0:03)``, ``xxx``) are kept verbatim for display. A
+turn that holds nothing else has no words: it keeps its place and gets no label.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+# Bracketed notes. Lengths are bounded so that a stray bracket cannot swallow a turn.
+_NOTE: Final = re.compile(
+    r"\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>|\{[^{}]{0,80}\}|\*[^*\n]{1,40}\*"
+)
+# CHAT's marks for unintelligible, untranscribed and phonological material.
+_UNINTELLIGIBLE: Final = re.compile(r"\b(?:x{2,3}|y{3}|w{3})\b", re.IGNORECASE)
+# Clock times inside brackets ("[00:01:23]", "(0:03)"): the recording's, not the speaker's.
+_CLOCK: Final = re.compile(r"[\[(<]\s*\d{1,2}(?::\d{2}){1,2}(?:[.,]\d+)?\s*[\])>]")
+_SPACE: Final = re.compile(r"\s+")
+_PLAIN: Final = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2013": "-",
+        "\u2014": "-",
+        "\u2026": "...",
+        "\u00a0": " ",
+        "\u200b": None,
+        "\ufeff": None,
+    }
+)
+
+
+def has_words(text: str) -> bool:
+    """Whether anything was said, transcribers' notes left aside."""
+    spoken = _UNINTELLIGIBLE.sub(" ", _NOTE.sub(" ", text))
+    return any(character.isalnum() for character in spoken)
+
+
+def normalise(text: str) -> str:
+    """The text as the model reads it: plain quotes and dashes, no clock marks, single spaces."""
+    plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return _SPACE.sub(" ", _CLOCK.sub(" ", plain)).strip()
