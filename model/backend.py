@@ -1,0 +1,70 @@
+"""The encoder behind one small interface, so that a faster one can take its place."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliance.model.codebook import MARKER_ORDER
+from alliance.model.errors import ModelError
+from alliance.model.tokens import TokenIds
+
+Logits = NDArray[np.float32]
+
+
+class Backend(Protocol):
+    """Runs the encoder on one window at a time."""
+
+    def __call__(self, ids: TokenIds) -> Logits:
+        """Logits of every token of one window.
+
+        Args:
+            ids: token numbers, shape (tokens,).
+
+        Returns:
+            Logits in the order of ``codebook.MARKER_ORDER``, shape (tokens, 21).
+        """
+        ...
+
+
+class OnnxBackend:
+    """ONNX Runtime on the CPU, one window per call.
+
+    One window per call, because dynamic int8 takes its activation scales over the whole batch:
+    with several windows in it a result would depend on its neighbours.
+
+    Args:
+        path: the ``.onnx`` file; its input is ``input_ids`` (1, tokens), its first output the
+            logits (1, tokens, 21).
+        threads: threads within one call; None leaves the choice to ONNX Runtime (all cores).
+
+    Raises:
+        ModelError: if the file is missing, is not an ONNX model, or has another shape.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        import onnxruntime as ort
+
+        if not path.is_file():
+            raise ModelError(f"{path}: expected an ONNX model, found no such file")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3  # its warnings are about graph shapes, not for our users
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exceptions share no public base class
+            raise ModelError(f"{path}: expected an ONNX model, could not load it") from error
+        output = self._session.get_outputs()[0]
+        if output.shape[-1] != len(MARKER_ORDER):
+            raise ModelError(
+                f"{path}: expected logits for the codebook's {len(MARKER_ORDER)} codes, "
+                f"found {output.shape[-1]}"
+            )
+
+    def __call__(self, ids: TokenIds) -> Logits:
+        (logits,) = self._session.run(None, {"input_ids": ids[np.newaxis, :]})
+        return np.asarray(logits[0], dtype=np.float32)

@@ -1,0 +1,234 @@
+"""The classifier: a session in, its labelled turns out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from alliance.model.backend import Backend, Logits, OnnxBackend
+from alliance.model.calibration import (
+    LABEL_OF_CODE,
+    Calibration,
+    Floats,
+    code_probabilities,
+    label_probabilities,
+)
+from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER, Role
+from alliance.model.decision import DecisionPolicy
+from alliance.model.errors import ModelError
+from alliance.model.labelled import (
+    LabelledSession,
+    LabelledTurn,
+    ModelInfo,
+    Probabilities,
+    Purpose,
+    UnlabelledReason,
+)
+from alliance.model.packing import (
+    EncodedTurn,
+    PackingConfig,
+    choose_windows,
+    encode_turns,
+    plan_windows,
+    window_ids,
+)
+from alliance.model.session import Session, Turn
+from alliance.model.text import has_words
+from alliance.model.tokens import TurnTokenizer
+
+MODEL_FORMAT: Final = 1
+"""Changes when a model folder of an older version can no longer be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionScores:
+    """What the network says of a session, before calibration and decision.
+
+    Attributes:
+        logits: one row per turn, shape (turns, 21), in the order of ``MARKER_ORDER``.
+        truncated: one flag per turn, shape (turns,).
+        input_tokens: tokens of the turns.
+        encoded_tokens: tokens run through the encoder; its ratio to ``input_tokens`` is what
+            overlapping windows cost.
+    """
+
+    logits: Logits
+    truncated: tuple[bool, ...]
+    input_tokens: int
+    encoded_tokens: int
+
+
+class RuptureClassifier:
+    """Labels the turns of a session; made by :meth:`load` from a model folder.
+
+    A folder holds ``model.onnx``, ``tokenizer.json``, ``config.json`` (name, codebook version,
+    packing), ``calibration.json`` and ``decision.json``. The result for a session depends on
+    that session alone.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        tokenizer: TurnTokenizer,
+        backend: Backend,
+        packing: PackingConfig,
+        calibration: Calibration | None = None,
+        decision: DecisionPolicy | None = None,
+    ) -> None:
+        self.name = name
+        self.packing = packing
+        self.calibration = calibration or Calibration()
+        self.decision = decision or DecisionPolicy()
+        self._tokenizer = tokenizer
+        self._backend = backend
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, *, threads: int | None = None
+    ) -> "RuptureClassifier":
+        """Load a model folder; without a path, the weights that ship with the package.
+
+        Args:
+            path: a folder that ``alliance train`` wrote.
+            threads: threads of one call to the encoder; None takes all cores.
+
+        Raises:
+            ModelError: if the folder is missing, incomplete or made for another version.
+        """
+        folder = shipped_weights() if path is None else Path(path)
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: expected a model folder, found none; check --model")
+        config = _read_json(folder / "config.json")
+        if config.get("format") != MODEL_FORMAT or config.get("codebook") != CODEBOOK_VERSION:
+            raise ModelError(
+                f"{folder}: expected model format {MODEL_FORMAT} and codebook {CODEBOOK_VERSION}, "
+                f"found {config.get('format')} and {config.get('codebook')}; train it again with "
+                f"this version of alliance"
+            )
+        return cls(
+            config["name"],
+            tokenizer=TurnTokenizer.from_file(folder / "tokenizer.json"),
+            backend=OnnxBackend(folder / "model.onnx", threads=threads),
+            packing=PackingConfig.from_dict(config["packing"]),
+            calibration=Calibration.from_dict(_read_json(folder / "calibration.json")),
+            decision=DecisionPolicy.from_dict(_read_json(folder / "decision.json")),
+        )
+
+    def label(self, session: Session, *, purpose: Purpose = Purpose.RESEARCH) -> LabelledSession:
+        """Label every turn of a session.
+
+        Args:
+            session: the session; it may have no turns.
+            purpose: which thresholds decide the labels; the probabilities do not depend on it.
+
+        Returns:
+            One labelled turn per turn, in order. Turns without words and turns of other
+            speakers carry no label and the reason.
+        """
+        scores = self.score(session)
+        codes = code_probabilities(scores.logits, [turn.role for turn in session.turns])
+        raw = label_probabilities(codes)
+        calibrated = self.calibration(raw)
+        decided, abstained = self.decision.rule(purpose)(calibrated)
+        turns = []
+        for index, turn in enumerate(session.turns):
+            truncated = scores.truncated[index]
+            reason = _unlabelled(turn)
+            if reason is not None:
+                turns.append(
+                    LabelledTurn(index, turn, truncated=truncated, unlabelled_reason=reason)
+                )
+                continue
+            place = int(decided[index])
+            share = np.where(place == LABEL_OF_CODE, codes[index], -1.0)
+            best = int(share.argmax())
+            p_label = calibrated[index, place]
+            turns.append(
+                LabelledTurn(
+                    index,
+                    turn,
+                    label=LABELS[place],
+                    probabilities=_probabilities(calibrated[index]),
+                    marker=MARKER_ORDER[best],
+                    p_marker=_within(share[best], raw[index, place]) * float(p_label),
+                    abstained=bool(abstained[index]),
+                    truncated=truncated,
+                )
+            )
+        return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
+
+    def score(self, session: Session) -> SessionScores:
+        """Run the encoder over a session's windows and pool each turn's token logits."""
+        encoded = encode_turns(session.turns, self._tokenizer, self.packing)
+        lengths = [len(turn.ids) for turn in encoded]
+        windows = plan_windows(lengths, self.packing)
+        chosen = choose_windows(lengths, windows)
+        logits = np.zeros((len(encoded), len(MARKER_ORDER)), dtype=np.float32)
+        encoded_tokens = 0
+        for number, window in enumerate(windows):
+            ids = window_ids(encoded, window, self.packing)
+            encoded_tokens += len(ids)
+            pooled = pool_turns(self._backend(ids), lengths[window.first : window.stop])
+            for turn in range(window.first, window.stop):
+                if chosen[turn] == number:
+                    logits[turn] = pooled[turn - window.first]
+        return SessionScores(
+            logits=logits,
+            truncated=tuple(turn.truncated for turn in encoded),
+            input_tokens=sum(lengths),
+            encoded_tokens=encoded_tokens,
+        )
+
+    def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
+        """The turns as this model's token numbers."""
+        return encode_turns(turns, self._tokenizer, self.packing)
+
+
+def pool_turns(logits: Logits, lengths: Sequence[int]) -> Logits:
+    """A turn's logits are the mean of its tokens' logits.
+
+    Args:
+        logits: of one window's tokens, opening and closing token included, shape (tokens, 21).
+        lengths: tokens of each of the window's turns.
+
+    Returns:
+        Shape (turns, 21).
+    """
+    starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.intp)
+    sums = np.add.reduceat(logits[1:-1], starts, axis=0)
+    return np.asarray(sums / np.asarray(lengths, dtype=np.float32)[:, np.newaxis])
+
+
+def shipped_weights() -> Path:
+    """The folder of the weights that come with the package."""
+    return Path(__file__).parent / "weights"
+
+
+def _unlabelled(turn: Turn) -> UnlabelledReason | None:
+    if turn.role is Role.OTHER:
+        return UnlabelledReason.ROLE_OTHER
+    return None if has_words(turn.text) else UnlabelledReason.NO_WORDS
+
+
+def _probabilities(row: Floats) -> Probabilities:
+    alliance_positive, withdrawal, confrontation, neutral = (float(p) for p in row)
+    return Probabilities(alliance_positive, withdrawal, confrontation, neutral)
+
+
+def _within(part: float, whole: float) -> float:
+    """A code's share of its label (0-1), also where both have underflowed to zero."""
+    return float(min(1.0, part / whole)) if whole > 0 else 0.0
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: expected a JSON file of a model folder, found none") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")
+    return data

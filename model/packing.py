@@ -1,0 +1,194 @@
+"""Packed windows: what the model sees as a turn's context is decided here, and only here.
+
+A window holds as many whole consecutive turns as fit the encoder, each opened by a token for its
+speaker's role. Neighbouring windows overlap, and a turn's prediction is taken from the window in
+which the smaller side of context around it is largest. Windows depend on the session alone.
+(Packing turns so that each is read with its neighbours: Cohan et al. 2019, "Pretrained language
+models for sequential sentence classification".)
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from alliance.model.codebook import Role
+from alliance.model.errors import ConfigError
+from alliance.model.session import Turn
+from alliance.model.tokens import TokenIds, TurnTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class PackingConfig:
+    """How turns are packed; saved with the model, since training and labelling must agree.
+
+    Attributes:
+        role_ids: the token number that opens a turn of each role.
+        opening_id: the token number that opens a window (``[CLS]``).
+        closing_id: the token number that closes it (``[SEP]``).
+        max_tokens: tokens in a window, opening and closing token included.
+        max_turn_tokens: tokens of one turn, its role token included; of a longer turn the head
+            and the tail are kept in equal parts and the turn is flagged as truncated.
+        overlap_tokens: tokens, at most, that a window shares with the one before it.
+
+    Raises:
+        ConfigError: if a turn would not fit a window, or the overlap leaves no room to move on.
+    """
+
+    role_ids: Mapping[Role, int]
+    opening_id: int
+    closing_id: int
+    max_tokens: int = 512
+    max_turn_tokens: int = 256
+    overlap_tokens: int = 128
+    room: int = field(init=False)
+    """Tokens that a window has for turns."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "room", self.max_tokens - 2)
+        if set(self.role_ids) != set(Role):
+            raise ConfigError(f"role_ids needs one token for each role, got {dict(self.role_ids)}")
+        if not 3 <= self.max_turn_tokens <= self.room:
+            raise ConfigError(
+                f"max_turn_tokens must lie between 3 and max_tokens - 2 = {self.room}, "
+                f"got {self.max_turn_tokens}"
+            )
+        if not 0 <= self.overlap_tokens < self.room:
+            raise ConfigError(
+                f"overlap_tokens must lie between 0 and {self.room - 1}, got {self.overlap_tokens}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {
+            "role_ids": {role.value: number for role, number in self.role_ids.items()},
+            "opening_id": self.opening_id,
+            "closing_id": self.closing_id,
+            "max_tokens": self.max_tokens,
+            "max_turn_tokens": self.max_turn_tokens,
+            "overlap_tokens": self.overlap_tokens,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "PackingConfig":
+        """The inverse of :meth:`to_dict`."""
+        role_ids = {Role(name): number for name, number in data["role_ids"].items()}
+        return cls(**{**data, "role_ids": role_ids})
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTurn:
+    """One turn as token numbers, the role token first.
+
+    Attributes:
+        ids: token numbers, shape (tokens,), at most ``max_turn_tokens``.
+        truncated: whether the turn's middle was cut to fit the budget.
+    """
+
+    ids: TokenIds
+    truncated: bool
+
+
+def encode_turns(
+    turns: Sequence[Turn], tokenizer: TurnTokenizer, config: PackingConfig
+) -> list[EncodedTurn]:
+    """Tokenise turns, open each with its role token, and cut the over-long ones."""
+    encoded = []
+    budget = config.max_turn_tokens - 1
+    head = (budget + 1) // 2
+    for turn, ids in zip(turns, tokenizer([turn.text for turn in turns]), strict=True):
+        truncated = len(ids) > budget
+        if truncated:
+            ids = np.concatenate([ids[:head], ids[len(ids) - (budget - head) :]])
+        role_id = np.asarray([config.role_ids[turn.role]], dtype=np.int64)
+        encoded.append(EncodedTurn(np.concatenate([role_id, ids]), truncated))
+    return encoded
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Window:
+    """Turns ``first`` to ``stop - 1`` of a session, read together. Never empty."""
+
+    first: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first < self.stop:
+            raise ValueError(f"a window holds at least one turn, got {self.first}-{self.stop}")
+
+    def __len__(self) -> int:
+        return self.stop - self.first
+
+
+def plan_windows(lengths: Sequence[int], config: PackingConfig) -> list[Window]:
+    """Cover a session with overlapping windows.
+
+    Args:
+        lengths: tokens of each turn, each at most the window's room.
+        config: the packing.
+
+    Returns:
+        Windows in order: every turn is in at least one, consecutive windows leave no gap, none
+        is contained in another, none exceeds the room, and the last is filled backwards as far
+        as it goes. No turns give no windows.
+    """
+    windows: list[Window] = []
+    first, count = 0, len(lengths)
+    while count:
+        stop, used = first, 0
+        while stop < count and used + lengths[stop] <= config.room:
+            used += lengths[stop]
+            stop += 1
+        if stop == first:
+            raise ConfigError(
+                f"turn {first} has {lengths[first]} tokens, but a window has room for {config.room}"
+            )
+        if stop == count:
+            while first > 0 and used + lengths[first - 1] <= config.room:
+                first -= 1
+                used += lengths[first]
+            # Filled backwards, it may have come to hold its predecessor whole.
+            while windows and windows[-1].first >= first:
+                windows.pop()
+            windows.append(Window(first, stop))
+            break
+        windows.append(Window(first, stop))
+        following, shared = stop, 0
+        while following - 1 > first and shared + lengths[following - 1] <= config.overlap_tokens:
+            following -= 1
+            shared += lengths[following]
+        first = following
+    return windows
+
+
+def choose_windows(lengths: Sequence[int], windows: Sequence[Window]) -> list[int]:
+    """For every turn, which of ``windows`` its prediction is taken from.
+
+    The window whose smaller side of context around the turn is largest in tokens; a session edge
+    counts as unlimited, and of equals the earlier window wins.
+    """
+    starts = [0, *accumulate(lengths)]
+    best = [-1] * len(lengths)
+    best_context = [-1.0] * len(lengths)
+    for number, window in enumerate(windows):
+        for turn in range(window.first, window.stop):
+            before = float("inf") if window.first == 0 else starts[turn] - starts[window.first]
+            after = (
+                float("inf")
+                if window.stop == len(lengths)
+                else starts[window.stop] - starts[turn + 1]
+            )
+            context = min(before, after)
+            if context > best_context[turn]:
+                best[turn], best_context[turn] = number, context
+    return best
+
+
+def window_ids(encoded: Sequence[EncodedTurn], window: Window, config: PackingConfig) -> TokenIds:
+    """The token numbers of a window: opening token, its turns, closing token."""
+    opening = np.asarray([config.opening_id], dtype=np.int64)
+    closing = np.asarray([config.closing_id], dtype=np.int64)
+    turns = [encoded[turn].ids for turn in range(window.first, window.stop)]
+    return np.concatenate([opening, *turns, closing])
