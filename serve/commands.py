@@ -1,0 +1,166 @@
+"""The commands of this package: they parse arguments and call one plain function each."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alliance.model.errors import ConfigError
+from alliance.model.labelled import Purpose
+from alliance.serve.options import (
+    ColumnOption,
+    EncodingOption,
+    InputFormatOption,
+    ModelOption,
+    NoTextOption,
+    PurposeOption,
+    RoleOption,
+    ThreadsOption,
+    parse_columns,
+    parse_roles,
+)
+from alliance.serve.table import TableFormat
+
+if TYPE_CHECKING:
+    from alliance.model.classifier import RuptureClassifier
+    from alliance.serve.inputs import Reading
+
+
+def label(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Transcripts, folders of them, or - for standard input."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="Where to write; else standard output."),
+    ] = None,
+    table_format: Annotated[
+        TableFormat | None,
+        typer.Option("--format", help="The table's format; else by OUT's ending, else csv."),
+    ] = None,
+    role: RoleOption = None,
+    column: ColumnOption = None,
+    encoding: EncodingOption = None,
+    input_format: InputFormatOption = None,
+    model: ModelOption = None,
+    purpose: PurposeOption = Purpose.RESEARCH,
+    no_text: NoTextOption = False,
+    threads: ThreadsOption = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no summary, only complaints.")
+    ] = False,
+) -> None:
+    """Label every turn of transcripts; one row per turn.
+
+    A folder stands for the transcripts in and below it (hidden ones aside). An input that cannot
+    be read is named on standard error, adds no row, and the rest goes on; the exit code is then
+    1. OUT appears whole or not at all.
+
+    In CSV, a text or name that a spreadsheet would take for a formula (it starts with = + - @, a
+    tab or a carriage return) gets an apostrophe in front.
+
+    \b
+    Examples:
+      alliance label session.vtt
+      alliance label corpus/ -o labels.csv
+      alliance label corpus.csv --column text=utterance --role Anna=therapist -o labels.jsonl
+      cat session.txt | alliance label - --input-format txt --no-text
+    """
+    from alliance.serve.labelling import label_files
+    from alliance.serve.progress import make_progress
+
+    reading = _reading(role, column, encoding, input_format)
+    classifier = _load(model, threads)
+    with make_progress(quiet=quiet) as progress:
+        report = label_files(
+            inputs,
+            output,
+            labeller=classifier,
+            reading=reading,
+            purpose=purpose,
+            table_format=table_format,
+            include_text=not no_text,
+            progress=progress,
+        )
+    if report.repeated_ids:
+        print(
+            f"alliance: {report.repeated_ids} session ids occur in more than one input, and rows "
+            f"of different sessions share them; rename the files to tell them apart",
+            file=sys.stderr,
+        )
+    if not quiet:
+        print(report, file=sys.stderr)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def timeline(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="A transcript, or - for standard input."),
+    ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Show the example session that comes along.")
+    ] = False,
+    session: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Which session, if INPUT holds several."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write the timeline as JSON to standard output.")
+    ] = False,
+    role: RoleOption = None,
+    column: ColumnOption = None,
+    encoding: EncodingOption = None,
+    input_format: InputFormatOption = None,
+    model: ModelOption = None,
+    purpose: PurposeOption = Purpose.RESEARCH,
+    no_text: NoTextOption = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Show one session's ruptures: where they begin, what was said, and whether repair follows.
+
+    \b
+    Examples:
+      alliance timeline --example
+      alliance timeline session.vtt
+      alliance timeline corpus.csv --session 12 --json
+    """
+    from alliance.serve.sessions import read_one, show_timeline
+
+    if example == (source is not None):
+        raise ConfigError(
+            f"expected one transcript or --example, found {'both' if example else 'neither'}; "
+            f"give one of them"
+        )
+    reading = _reading(role, column, encoding, input_format)
+    chosen = read_one(source, reading=reading, session_id=session)
+    labelled = _load(model, threads).label(chosen, purpose=purpose)
+    show_timeline(labelled, as_json=as_json, include_text=not no_text)
+
+
+def _reading(
+    role: list[str] | None,
+    column: list[str] | None,
+    encoding: str | None,
+    input_format: str | None,
+) -> "Reading":
+    from alliance.serve.inputs import Reading
+
+    return Reading(
+        roles=parse_roles(role),
+        columns=parse_columns(column),
+        encoding=encoding,
+        format=input_format,
+    )
+
+
+def _load(model: Path | None, threads: int | None) -> "RuptureClassifier":
+    # Late, so that a mistake in the arguments is told before numpy and the model load.
+    from alliance.model.classifier import RuptureClassifier
+
+    return RuptureClassifier.load(model, threads=threads)
