@@ -54,7 +54,7 @@ def label(
         bool, typer.Option("--quiet", "-q", help="No progress and no summary, only complaints.")
     ] = False,
 ) -> None:
-    """Label every turn of transcripts; one row per turn.
+    r"""Label every turn of transcripts; one row per turn.
 
     A folder stands for the transcripts in and below it (hidden ones aside). An input that cannot
     be read is named on standard error, adds no row, and the rest goes on; the exit code is then
@@ -122,7 +122,7 @@ def timeline(
     no_text: NoTextOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Show one session's ruptures: where they begin, what was said, and whether repair follows.
+    r"""Show one session's ruptures and the repair that follows them.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, distributions, version
 from types import FrameType
 from typing import Annotated, Any, Final
 
@@ -46,33 +46,40 @@ class CommandGroup(TyperGroup):
 
     @cached_property
     def _entries(self) -> dict[str, EntryPoint]:
-        return {entry.name: entry for entry in entry_points(group=GROUP)}
+        # Not entry_points(): it keeps the first distribution of a name, and in a source checkout
+        # that is an .egg-info which may be older than the installed package.
+        found = (entry for dist in distributions() for entry in dist.entry_points)
+        return {entry.name: entry for entry in found if entry.group == GROUP}
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+    # The context is Any: which of typer's and click's classes it is differs between versions.
+
+    def list_commands(self, ctx: Any) -> list[str]:
         """The commands' names, in the order of ``alliance --help``."""
         return sorted(self._entries, key=lambda name: (name not in _FIRST, name))
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
-        """The command of that name, or None."""
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None; one that cannot be loaded says so when it is run."""
         entry = self._entries.get(cmd_name)
         if entry is None:
             return None
         try:
             target = entry.load()
-        except ModuleNotFoundError as error:
-            return _unavailable(cmd_name, _missing_extra(entry, error))
+        except (ImportError, AttributeError) as error:
+            return _unavailable(cmd_name, _explained(entry, error))
         return _command(cmd_name, target)
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; errors raised on purpose become one sentence on stderr."""
         try:
-            return super().invoke(ctx)  # type: ignore[arg-type]
+            return super().invoke(ctx)
         except AllianceError as error:
             complain(str(error))
             raise typer.Exit(exit_code(error)) from error
         except ModuleNotFoundError as error:
-            missing = _missing_extra(self._entries.get(ctx.invoked_subcommand or ""), error)
-            complain(f"{missing} (no module named '{error.name}')")
+            told = _explained(self._entries.get(ctx.invoked_subcommand), error)
+            if told is error:
+                raise
+            complain(f"{told} (no module named '{error.name}')")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             complain("interrupted")
@@ -106,27 +113,30 @@ def _command(name: str, target: Command) -> Any:
     return typer.main.get_group(parent).commands[name]
 
 
-def _unavailable(name: str, error: MissingExtraError) -> TyperCommand:
+def _unavailable(name: str, reason: Exception) -> TyperCommand:
     """A command that can be listed but, called with whatever arguments, says what it lacks."""
 
     def refuse() -> None:
-        raise error
+        raise reason
 
+    extra = reason.extra if isinstance(reason, MissingExtraError) else None
     return TyperCommand(
         name,
         callback=refuse,
-        short_help=f"(needs the [{error.extra}] extra)",
-        help=str(error),
+        short_help=f"(needs the [{extra}] extra)" if extra else "(cannot be loaded)",
+        help=str(reason),
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         rich_markup_mode=None,
     )
 
 
-def _missing_extra(entry: EntryPoint | None, error: ModuleNotFoundError) -> MissingExtraError:
-    """The missing module as a missing extra; one of our own is a fault and is raised again."""
-    extra = entry and _EXTRAS.get(".".join(entry.module.split(".")[:2]))
-    if entry is None or extra is None or (error.name or "alliance").split(".")[0] == "alliance":
-        raise error
+def _explained(entry: EntryPoint | None, error: Exception) -> Exception:
+    """A missing module as a missing extra; any other error, and our own faults, as they are."""
+    if entry is None or not isinstance(error, ModuleNotFoundError):
+        return error
+    extra = _EXTRAS.get(".".join(entry.module.split(".")[:2]))
+    if extra is None or (error.name or "alliance").split(".")[0] == "alliance":
+        return error
     return MissingExtraError(f"alliance {entry.name}", extra)
 
 

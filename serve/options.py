@@ -33,7 +33,9 @@ EncodingOption = Annotated[
 InputFormatOption = Annotated[
     str | None,
     typer.Option(
-        "--input-format", metavar="NAME", help="txt, csv, tsv, jsonl, vtt or srt, whatever the name."
+        "--input-format",
+        metavar="NAME",
+        help="txt, csv, tsv, jsonl, vtt or srt.",
     ),
 ]
 ModelOption = Annotated[
@@ -92,7 +94,9 @@ def _pairs(given: Sequence[str] | None, option: str, shape: str) -> dict[str, st
         name, sign, value = item.rpartition("=") if option == "--role" else item.partition("=")
         name, value = name.strip(), value.strip()
         if not (sign and name and value):
-            raise ConfigError(f"{option}: expected {shape}, found '{item}'; put '=' between the two")
+            raise ConfigError(
+                f"{option}: expected {shape}, found '{item}'; put '=' between the two"
+            )
         if pairs.get(name, value) != value:
             raise ConfigError(
                 f"{option}: expected '{name}' once, found '{pairs[name]}' and '{value}'; keep one"

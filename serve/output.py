@@ -39,7 +39,7 @@ class Output(ABC):
     def part(self) -> Iterator[TextIO]:
         """A text stream (UTF-8, line ends as written); an error within leaves nothing of it."""
         with self._part() as binary:
-            # Half a surrogate pair, which JSON can smuggle in, has no UTF-8 form: "?" stands for it.
+            # Half a surrogate pair, which JSON can smuggle in, has no UTF-8 form: "?" replaces it.
             text = io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline="")
             try:
                 yield text

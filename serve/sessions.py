@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,7 @@ def read_one(
         return _choose(reading.sessions(path), str(path), session_id)
 
 
-def example_file() -> "Traversable":
+def example_file() -> Traversable:
     """The example transcript as a resource of the package."""
     return files("alliance.serve") / "examples" / EXAMPLE
 

@@ -74,7 +74,9 @@ def format_of(path: Path | None, chosen: TableFormat | None = None) -> TableForm
     return TableFormat(ending)
 
 
-def row(session: LabelledSession, turn: LabelledTurn, *, include_text: bool = True) -> dict[str, Any]:
+def row(
+    session: LabelledSession, turn: LabelledTurn, *, include_text: bool = True
+) -> dict[str, Any]:
     """One turn as a row: values by column, probabilities rounded, None for an empty cell."""
     values: dict[str, Any] = {
         "session_id": session.session.id,
