@@ -54,7 +54,7 @@ def label(
         bool, typer.Option("--quiet", "-q", help="No progress and no summary, only complaints.")
     ] = False,
 ) -> None:
-    r"""Label every turn of transcripts; one row per turn.
+    """Label every turn of transcripts; one row per turn.
 
     A folder stands for the transcripts in and below it (hidden ones aside). An input that cannot
     be read is named on standard error, adds no row, and the rest goes on; the exit code is then
@@ -69,7 +69,7 @@ def label(
       alliance label corpus/ -o labels.csv
       alliance label corpus.csv --column text=utterance --role Anna=therapist -o labels.jsonl
       cat session.txt | alliance label - --input-format txt --no-text
-    """
+    """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.serve.labelling import label_files
     from alliance.serve.progress import make_progress
 
@@ -122,14 +122,14 @@ def timeline(
     no_text: NoTextOption = False,
     threads: ThreadsOption = None,
 ) -> None:
-    r"""Show one session's ruptures and the repair that follows them.
+    """Show one session's ruptures and the repair that follows them.
 
     \b
     Examples:
       alliance timeline --example
       alliance timeline session.vtt
       alliance timeline corpus.csv --session 12 --json
-    """
+    """  # noqa: D301  # as above
     from alliance.serve.sessions import read_one, show_timeline
 
     if example == (source is not None):
