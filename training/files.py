@@ -1,0 +1,43 @@
+"""Output files appear whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from alliance.model.errors import InputError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Writes a file in one step, in place of one that is there.
+
+    Args:
+        path: the file; its folder must exist.
+        content: bytes, or text to be written as UTF-8.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _refusal(path, error) from None
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(path.stat().st_mode if path.exists() else 0o644)
+        partial.replace(path)
+    except OSError as error:
+        raise _refusal(path, error) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _refusal(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"expected to write {path}, found that it cannot be ({error.strerror}); choose another "
+        f"place"
+    )
