@@ -1,0 +1,1 @@
+"""Published JSON Schemas of what ``alliance`` writes; read them with ``alliance.model.schema``."""
