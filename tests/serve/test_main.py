@@ -1,4 +1,5 @@
 import importlib
+import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -16,8 +17,7 @@ from alliance.model.errors import (
     ModelError,
     TranscriptError,
 )
-from alliance.serve import main as main_module
-from alliance.serve.main import CommandGroup, exit_code
+from alliance.serve.main import CommandGroup, exit_code, main
 
 Run = Callable[..., Result]
 
@@ -176,9 +176,9 @@ def test_signals_are_left_alone_where_someone_else_handles_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     installed: list[int] = []
-    monkeypatch.setattr(main_module.signal, "getsignal", lambda _: main_module.signal.SIG_IGN)
-    monkeypatch.setattr(main_module.signal, "signal", lambda n, _: installed.append(n))
+    monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_IGN)
+    monkeypatch.setattr(signal, "signal", lambda number, _: installed.append(number))
     monkeypatch.setattr(sys, "argv", ["alliance", "--version"])
     with pytest.raises(SystemExit):
-        main_module.main()
+        main()
     assert installed == []
