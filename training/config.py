@@ -1,0 +1,196 @@
+"""What a training run is told: small frozen sections, read from a TOML file.
+
+Every field has a default, so a file names only what it changes. ``alliance train --print-config``
+shows them all; ``training/recipe.toml`` is the recipe of the shipped weights.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from alliance.model.errors import ConfigError
+
+RECIPE: Final = Path(__file__).parent / "recipe.toml"
+"""The recipe that the shipped weights were trained with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Which encoder, and how turns are put before it.
+
+    Attributes:
+        base: ``minilm`` (all-MiniLM-L6-v2 from the package index, see ``training/base.py``), a
+            folder, or the name of a Hugging Face encoder that is already in the local cache.
+        max_tokens: tokens in a window, opening and closing token included.
+        max_turn_tokens: token budget of one turn; of a longer one head and tail are kept.
+        overlap_tokens: tokens, at most, that neighbouring windows share when labelling.
+        attention_dropout: dropout of attention weights (0-1). 0 keeps the fused attention of
+            torch usable on a CPU, which more than doubles the speed of MiniLM.
+        hidden_dropout: dropout of hidden states (0-1), in the encoder and before the head.
+    """
+
+    base: str = "minilm"
+    max_tokens: int = 512
+    max_turn_tokens: int = 256
+    overlap_tokens: int = 128
+    attention_dropout: float = 0.0
+    hidden_dropout: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossConfig:
+    """What is learnt from a coded turn.
+
+    Attributes:
+        code_weight: weight of the cross-entropy on the fine codes, beside 1 for that on the four
+            labels.
+        settled_share: share (0-1) of the target that the settled code gets; the rest is split
+            between the two codings. 1 trains on the settled codes alone.
+        balance: weights of turns grow with the rarity of their label to this power: 0 leaves
+            turns as they are, 1 gives each label the same total weight.
+        other_share: share (0-1) of windows in which one speaker is renamed to another person and
+            gets no label, so that the token for other speakers is known.
+    """
+
+    code_weight: float = 0.5
+    settled_share: float = 0.5
+    balance: float = 0.5
+    other_share: float = 0.03
+
+    def __post_init__(self) -> None:
+        for name in ("settled_share", "balance", "other_share"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"[loss] {name} lies between 0 and 1, got {value}")
+        if self.code_weight < 0:
+            raise ConfigError(f"[loss] code_weight is not negative, got {self.code_weight}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageConfig:
+    """One stage of training; stages follow each other on the same weights.
+
+    Attributes:
+        shares: which corpora, and which share (0-1) of each one's sessions is drawn anew each
+            epoch.
+        epochs: passes over the drawn sessions.
+        encoder_rate: peak learning rate of the encoder.
+        head_rate: peak learning rate of the new parameters (the head).
+        batch_tokens: tokens in one step, padding included.
+        warmup: share (0-1) of the steps over which the rates rise from 0; they then fall to 0
+            in a straight line.
+        weight_decay: AdamW's decay.
+        patience: epochs without a better dev score after which the stage stops; 0 runs all
+            epochs and keeps the last state.
+        stop_after: end after so many epochs, on the learning rates of a whole stage; 0 for never.
+            Training on all folds stops where the folds of the cross-validation were best.
+    """
+
+    shares: Mapping[str, float]
+    epochs: int = 8
+    encoder_rate: float = 1e-4
+    head_rate: float = 1e-3
+    batch_tokens: int = 2048
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    patience: int = 3
+    stop_after: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.shares or not all(0 < share <= 1 for share in self.shares.values()):
+            raise ConfigError(
+                f"a stage's shares lie between 0 and 1, one per corpus, got {dict(self.shares)}"
+            )
+        if self.epochs < 1:
+            raise ConfigError(f"a stage has at least one epoch, got {self.epochs}")
+        if not 0 <= self.stop_after <= self.epochs:
+            raise ConfigError(
+                f"stop_after lies between 0 and epochs = {self.epochs}, got {self.stop_after}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """A whole run.
+
+    Attributes:
+        name: the trained model's name and version, written into every result.
+        seed: of every draw and initialisation.
+        precision: ``bf16`` (autocast), ``fp32``, or ``auto``: bf16 where the processor computes
+            it natively. On one that does not, emulated bf16 takes ten times as long as fp32.
+        quantise: ``int8`` (dynamic), or ``none`` to export float weights.
+        encoder, loss, stages: the sections.
+    """
+
+    name: str = "alliance-custom-1"
+    seed: int = 13
+    precision: str = "auto"
+    quantise: str = "int8"
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    stages: tuple[StageConfig, ...] = (
+        StageConfig(shares={"authored": 1.0}, epochs=5, patience=0),
+        StageConfig(shares={"annomi": 1.0, "authored": 0.3}),
+    )
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "bf16", "fp32"):
+            raise ConfigError(f"precision is 'auto', 'bf16' or 'fp32', got {self.precision!r}")
+        if self.quantise not in ("int8", "none"):
+            raise ConfigError(f"quantise is 'int8' or 'none', got {self.quantise!r}")
+        if not self.stages:
+            raise ConfigError("a run has at least one [[stages]] section, got none")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build from nested mappings, as read from TOML.
+
+        Raises:
+            ConfigError: for an unknown section or field, or a value out of range.
+        """
+        values = dict(data)
+        if "encoder" in values:
+            values["encoder"] = _section(EncoderConfig, values["encoder"], "[encoder]")
+        if "loss" in values:
+            values["loss"] = _section(LossConfig, values["loss"], "[loss]")
+        if "stages" in values:
+            values["stages"] = tuple(
+                _section(StageConfig, stage, "[[stages]]") for stage in values["stages"]
+            )
+        return _section(cls, values, "the top level")
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a TOML file.
+
+        Raises:
+            ConfigError: if the file is missing, is not TOML, or says something unknown.
+        """
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: expected a training configuration, found none") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: expected a TOML file: {error}") from error
+        return cls.from_dict(data)
+
+
+_T = TypeVar("_T")
+
+
+def _section(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
+    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise ConfigError(f"unknown {unknown[0]!r} in {where}; expected one of {', '.join(known)}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from error

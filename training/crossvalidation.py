@@ -1,0 +1,271 @@
+"""Cross-validation over AnnoMI's folds: every figure of the model card comes from here.
+
+Test fold k; fold k+1 for stopping, calibration and thresholds; the other three and the authored
+sessions for training. The exported model is what is scored, through the same code that labels a
+user's transcripts. Every part is written as soon as it is done; a run that was killed goes on.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from alliance.model.agreement import macro_f1, paired_difference
+from alliance.model.calibration import Calibration
+from alliance.model.classifier import RuptureClassifier
+from alliance.model.errors import ConfigError, InputError
+from alliance.training import baseline
+from alliance.training.config import TrainingConfig
+from alliance.training.corpora import CodedSession
+from alliance.training.evaluation import figures
+from alliance.training.export import export_network
+from alliance.training.files import write_whole
+from alliance.training.fitting import fit_calibration, fit_decision
+from alliance.training.predictions import Predictions, collect, concatenate
+from alliance.training.trainer import predict, train_network
+
+FOLDS: Final = 5
+
+Tell = Callable[[str], None]
+"""Says in one line what is being done; a command prints it on stderr."""
+
+
+def split(
+    sessions: Sequence[CodedSession], test_fold: int
+) -> tuple[list[CodedSession], list[CodedSession], list[CodedSession]]:
+    """Sessions to train on, for development (the next fold) and to test on.
+
+    Raises:
+        ConfigError: if a session has no fold.
+    """
+    loose = [coded.id for coded in sessions if coded.fold is None]
+    if loose:
+        raise ConfigError(f"cross-validation needs a fold for every session; {loose[0]} has none")
+    dev_fold = (test_fold + 1) % FOLDS
+    return (
+        [coded for coded in sessions if coded.fold not in (test_fold, dev_fold)],
+        [coded for coded in sessions if coded.fold == dev_fold],
+        [coded for coded in sessions if coded.fold == test_fold],
+    )
+
+
+def crossvalidate(
+    config: TrainingConfig,
+    annomi: Sequence[CodedSession],
+    authored: Sequence[CodedSession],
+    folder: Path,
+    *,
+    folds: Iterable[int] = range(FOLDS),
+    resamples: int = 2000,
+    tell: Tell,
+    quiet: bool = False,
+) -> dict[str, Any] | None:
+    """Run the folds asked for, and write ``report.json`` once all five are there.
+
+    Args:
+        config: the recipe.
+        annomi: the folded sessions.
+        authored: sessions that are always trained on.
+        folder: where everything goes; a run with the same recipe is taken up again.
+        folds: which test folds to run now, so that several processes may share the work. The
+            first stage, which no fold changes, is trained once.
+        resamples: of the bootstrap.
+        tell: told what is going on.
+        quiet: no progress bar.
+
+    Returns:
+        The report, or None while folds are missing.
+
+    Raises:
+        ConfigError: if the folder holds a run with another recipe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remember(folder / "config.json", config)
+    for fold in folds:
+        if not 0 <= fold < FOLDS:
+            raise ConfigError(f"folds are numbered 0 to {FOLDS - 1}, got {fold}")
+        if not (folder / f"fold-{fold}" / "fold.json").is_file():
+            tell(f"fold {fold}: training")
+            _run_fold(config, annomi, authored, folder, fold, tell, quiet=quiet)
+    if not all((folder / f"fold-{fold}" / "fold.json").is_file() for fold in range(FOLDS)):
+        return None
+    tell("figures")
+    report = _report(config, annomi, authored, folder, resamples=resamples)
+    write_json(folder / "report.json", report)
+    return report
+
+
+def _run_fold(
+    config: TrainingConfig,
+    annomi: Sequence[CodedSession],
+    authored: Sequence[CodedSession],
+    folder: Path,
+    fold: int,
+    tell: Tell,
+    *,
+    quiet: bool,
+) -> None:
+    started = time.monotonic()
+    place = folder / f"fold-{fold}"
+    train, dev, test = split(annomi, fold)
+    network, stages = train_network(
+        config,
+        {"annomi": train, "authored": authored},
+        dev,
+        place,
+        shared=folder / "shared" if set(config.stages[0].shares) == {"authored"} else None,
+        quiet=quiet,
+    )
+    tell(f"fold {fold}: calibration, thresholds, export")
+    raw = predict(network, dev, name=config.name)
+    calibration = fit_calibration(raw.probabilities, raw.gold)
+    decision = fit_decision(calibration(raw.probabilities), raw.gold)
+    checks = export_network(
+        network,
+        place / "model",
+        name=f"{config.name}-fold-{fold}",
+        calibration=calibration,
+        decision=decision,
+        check_on=dev,
+        quantise=config.quantise,
+    )
+    classifier = RuptureClassifier.load(place / "model")
+    collect(classifier, test).save(place / "test.npz")
+    classifier.calibration = Calibration()
+    collect(classifier, test).save(place / "test-uncalibrated.npz")
+    record = {
+        "fold": fold,
+        "stages": [asdict(stage) for stage in stages],
+        "export": [asdict(check) for check in checks],
+        "minutes": (time.monotonic() - started) / 60,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    write_json(place / "fold.json", record)  # last: its presence says that the fold is done
+
+
+def out_of_fold(folder: Path, *, calibrated: bool = True) -> Predictions:
+    """The test predictions of all five folds: one for every AnnoMI turn that can be scored.
+
+    Raises:
+        InputError: if a fold is missing.
+    """
+    name = "test.npz" if calibrated else "test-uncalibrated.npz"
+    parts = []
+    for fold in range(FOLDS):
+        path = folder / f"fold-{fold}" / name
+        if not path.is_file():
+            raise InputError(
+                f"{folder}: expected a finished cross-validation, found no {path.name} of fold "
+                f"{fold}; run alliance crossvalidate first"
+            )
+        parts.append(Predictions.load(path))
+    return concatenate(parts)
+
+
+def best_epochs(folder: Path) -> int:
+    """How many epochs of the last stage the folds kept: the median, by which to train on all."""
+    kept = [_fold_record(folder, fold)["stages"][-1]["epochs"] for fold in range(FOLDS)]
+    return round(float(np.median(kept)))
+
+
+def _fold_record(folder: Path, fold: int) -> dict[str, Any]:
+    text = (folder / f"fold-{fold}" / "fold.json").read_text(encoding="utf-8")
+    record: dict[str, Any] = json.loads(text)
+    return record
+
+
+def _report(
+    config: TrainingConfig,
+    annomi: Sequence[CodedSession],
+    authored: Sequence[CodedSession],
+    folder: Path,
+    *,
+    resamples: int,
+) -> dict[str, Any]:
+    network = out_of_fold(folder)
+    rival = _baseline(annomi, authored, folder)
+    if not (
+        network.session_ids == rival.session_ids
+        and (network.session == rival.session).all()
+        and (network.turn == rival.turn).all()
+    ):
+        raise RuntimeError("network and baseline were scored on different turns")
+    difference = paired_difference(
+        macro_f1,
+        network.gold,
+        rival.predicted,
+        network.predicted,
+        network.session,
+        resamples=resamples,
+    )
+    return {
+        "config": config.to_dict(),
+        "folds": [_fold_record(folder, fold) for fold in range(FOLDS)],
+        "network": figures(network, resamples=resamples),
+        "baseline": figures(rival, resamples=resamples),
+        "macro_f1_difference": {
+            "value": difference.estimate,
+            "low": difference.interval.low,
+            "high": difference.interval.high,
+        },
+        "machine": machine(),
+    }
+
+
+def _baseline(
+    annomi: Sequence[CodedSession], authored: Sequence[CodedSession], folder: Path
+) -> Predictions:
+    """The rival's out-of-fold predictions: the same training sessions, dev fold unused."""
+    path = folder / "baseline.npz"
+    if not path.is_file():
+        parts = []
+        for fold in range(FOLDS):
+            train, _, test = split(annomi, fold)
+            parts.append(baseline.fit([*train, *authored]).predict(test))
+        concatenate(parts).save(path)
+    return Predictions.load(path)
+
+
+def _remember(path: Path, config: TrainingConfig) -> None:
+    """Writes the recipe down, or checks that it is the one that the folder was begun with."""
+    wanted = json.loads(json.dumps(config.to_dict()))
+    if not path.is_file():
+        write_json(path, wanted)
+    elif json.loads(path.read_text(encoding="utf-8")) != wanted:
+        raise ConfigError(
+            f"{path.parent}: expected the recipe that this folder was begun with ({path.name}), "
+            f"found another; choose another output folder"
+        )
+
+
+def machine() -> dict[str, Any]:
+    """What the figures of time and memory were measured on."""
+    import torch
+
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def peak_memory_mb() -> float | None:
+    """Peak resident memory of this process in 10^6 bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if platform.system() == "Darwin" else peak * 1024 / 1e6
+
+
+def write_json(path: Path, content: Any) -> None:
+    """A JSON file, whole or not at all."""
+    write_whole(path, json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,209 @@
+"""From a trained network to a model folder: ONNX, quantised if that changes no label."""
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alliance.model.agreement import confusion_matrix, f1
+from alliance.model.calibration import Calibration
+from alliance.model.classifier import MODEL_FORMAT, RuptureClassifier
+from alliance.model.codebook import CODEBOOK_VERSION, LABELS
+from alliance.model.decision import DecisionPolicy
+from alliance.model.labelled import Purpose
+from alliance.training.corpora import CodedSession
+from alliance.training.network import Network, TorchBackend
+from alliance.training.predictions import Predictions, collect
+
+F1_TOLERANCE: Final = 0.01
+"""Every label's F1 of the exported model lies this near to torch's, or the form is refused."""
+
+RUPTURE_AGREEMENT: Final = 0.95
+"""Least share of turns, of those that either calls a rupture, on which the two agree."""
+
+
+class _IdsOnly(torch.nn.Module):
+    """The network with a window's token numbers as its only input: windows carry no padding."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self._model = model
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Logits (1, tokens, 21) of token numbers (1, tokens)."""
+        mask = torch.ones_like(input_ids)
+        logits: Tensor = self._model(input_ids=input_ids, attention_mask=mask).logits
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class ExportCheck:
+    """How an exported form compares with the torch network on the same sessions.
+
+    Attributes:
+        form: ``int8`` or ``float32``.
+        turns: turns compared.
+        f1_difference: largest difference of a label's F1, absolute.
+        rupture_agreement: of turns that either calls a rupture, the share on which both say the
+            same label; 1 where neither finds any.
+        megabytes: size of ``model.onnx`` in 10^6 bytes.
+        passed: whether the differences stay within the bounds of this module.
+    """
+
+    form: str
+    turns: int
+    f1_difference: float
+    rupture_agreement: float
+    megabytes: float
+    passed: bool
+
+
+def write_onnx(network: Network, path: Path) -> None:
+    """Export the network in float32."""
+    network.model.eval().cpu()  # type: ignore[no-untyped-call]
+    model = _IdsOnly(network.model)
+    example = torch.arange(1, 65).unsqueeze(0)
+    with warnings.catch_warnings():
+        # The exporter warns about its own internals; the equality check is what counts.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (example,),
+            str(path),
+            input_names=["input_ids"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": {1: "tokens"}, "logits": {1: "tokens"}},
+            opset_version=17,
+            dynamo=False,
+        )
+
+
+def quantise_onnx(source: Path, target: Path) -> None:
+    """Dynamic int8: weights as signed bytes, a scale per channel."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        str(source), str(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=False
+    )
+
+
+def export_network(
+    network: Network,
+    folder: Path,
+    *,
+    name: str,
+    calibration: Calibration,
+    decision: DecisionPolicy,
+    check_on: Sequence[CodedSession],
+    quantise: str = "int8",
+) -> list[ExportCheck]:
+    """Write a model folder with the smallest form that passes the equality check.
+
+    Args:
+        network: the trained network.
+        folder: where to write; replaced whole.
+        name: the model's name and version.
+        calibration: saved with it, and used for the check.
+        decision: saved with it, and used for the check.
+        check_on: sessions on which the forms are compared with torch.
+        quantise: ``int8`` to try that first, ``none`` for float32 at once.
+
+    Returns:
+        The checks made, in order; the last one is of the form that was kept. A float32 form is
+        kept even if its check fails, and the check says so.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    expected = _collect_torch(network, check_on, calibration, decision)
+    checks: list[ExportCheck] = []
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        plain = Path(scratch) / "plain.onnx"
+        write_onnx(network, plain)
+        for form in ("int8", "float32") if quantise == "int8" else ("float32",):
+            built = Path(scratch) / form
+            built.mkdir()
+            if form == "int8":
+                quantise_onnx(plain, built / "model.onnx")
+            else:
+                shutil.copyfile(plain, built / "model.onnx")
+            write_settings(network, built, name, calibration, decision)
+            checks.append(_compare(built, form, expected, check_on))
+            if checks[-1].passed or form == "float32":
+                break
+        _write_json(built / "export.json", [asdict(check) for check in checks])
+        if folder.exists():
+            shutil.rmtree(folder)
+        shutil.move(built, folder)
+    return checks
+
+
+def write_settings(
+    network: Network,
+    folder: Path,
+    name: str,
+    calibration: Calibration,
+    decision: DecisionPolicy,
+) -> None:
+    """Everything of a model folder but the network itself."""
+    network.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    config = {
+        "format": MODEL_FORMAT,
+        "name": name,
+        "codebook": CODEBOOK_VERSION,
+        "packing": network.packing.to_dict(),
+    }
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "calibration.json", calibration.to_dict())
+    _write_json(folder / "decision.json", decision.to_dict())
+
+
+def _collect_torch(
+    network: Network,
+    sessions: Sequence[CodedSession],
+    calibration: Calibration,
+    decision: DecisionPolicy,
+) -> Predictions:
+    network.model.eval()  # type: ignore[no-untyped-call]
+    classifier = RuptureClassifier(
+        "torch",
+        tokenizer=network.turn_tokenizer,
+        backend=TorchBackend(network.model),
+        packing=network.packing,
+        calibration=calibration,
+        decision=decision,
+    )
+    return collect(classifier, sessions, purpose=Purpose.RESEARCH)
+
+
+def _compare(
+    folder: Path, form: str, expected: Predictions, sessions: Sequence[CodedSession]
+) -> ExportCheck:
+    found = collect(RuptureClassifier.load(folder), sessions, purpose=Purpose.RESEARCH)
+    difference = np.abs(
+        f1(confusion_matrix(expected.gold, expected.predicted))
+        - f1(confusion_matrix(found.gold, found.predicted))
+    )
+    rupture = np.array([label.is_rupture for label in LABELS])
+    either = rupture[expected.predicted] | rupture[found.predicted]
+    same = (expected.predicted == found.predicted)[either]
+    agreement = float(same.mean()) if either.any() else 1.0
+    largest = float(np.nanmax(difference, initial=0.0))
+    return ExportCheck(
+        form=form,
+        turns=len(found.gold),
+        f1_difference=largest,
+        rupture_agreement=agreement,
+        megabytes=(folder / "model.onnx").stat().st_size / 1e6,
+        passed=largest <= F1_TOLERANCE and agreement >= RUPTURE_AGREEMENT,
+    )
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

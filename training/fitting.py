@@ -1,0 +1,158 @@
+"""Fits calibration and decision thresholds to turns that the model was not trained on."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from alliance.model.agreement import confusion_matrix, macro_f1
+from alliance.model.calibration import Calibration, Floats
+from alliance.model.codebook import LABELS, Label
+from alliance.model.decision import DecisionPolicy, DecisionRule
+from alliance.model.labelled import Purpose
+
+Places = NDArray[np.int64]
+"""Places of labels in ``LABELS``, one per turn."""
+
+ABSTAIN_SHARES: Final = {
+    Purpose.SCREENING: 0.0,
+    Purpose.RESEARCH: 0.1,
+    Purpose.TEACHING: 0.25,
+}
+"""Share (0-1) of the decisions for each label, the least certain, on which the model abstains."""
+
+SCREENING_PRECISION: Final = 0.25
+"""Screening takes all the recall of ruptures to be had at this precision or above."""
+
+TEACHING_RECALL: Final = 0.3
+"""Teaching takes all the precision of ruptures to be had at this recall or above."""
+
+# Ridge on the biases: a label with a dozen instances must not be moved by chance alone.
+_RIDGE: Final = 1e-3
+_GRID: Final = np.exp(np.linspace(np.log(1 / 12), np.log(12), 41))
+
+
+def fit_calibration(probabilities: Floats, gold: Places) -> Calibration:
+    """Temperature and biases that minimise the log loss at the prevalence of these turns.
+
+    Args:
+        probabilities: uncalibrated, shape (turns, 4).
+        gold: places of the settled labels in ``LABELS``, shape (turns,).
+    """
+    logs = np.log(np.maximum(probabilities, 1e-12))
+    rows = np.arange(len(gold))
+
+    def loss(parameters: Floats) -> float:
+        scores = logs / np.exp(parameters[0]) + parameters[1:]
+        scores = scores - scores.max(axis=1, keepdims=True)
+        logged = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return float(-logged[rows, gold].mean() + _RIDGE * (parameters**2).sum())
+
+    found = minimize(loss, np.zeros(1 + len(LABELS)), method="L-BFGS-B").x
+    bias = found[1:] - found[1:].mean()  # only differences of biases matter
+    alliance_positive, withdrawal, confrontation, neutral = (float(b) for b in bias)
+    return Calibration(
+        temperature=float(np.exp(found[0])),
+        bias=(alliance_positive, withdrawal, confrontation, neutral),
+    )
+
+
+def fit_decision(probabilities: Floats, gold: Places) -> DecisionPolicy:
+    """Thresholds for each purpose.
+
+    *Research* maximises macro-F1. *Screening* starts from it and raises both ruptures' weight
+    as far as the precision of "rupture or not" stays at ``SCREENING_PRECISION``; *teaching*
+    lowers it as far as the recall stays at ``TEACHING_RECALL``.
+
+    Args:
+        probabilities: calibrated, shape (turns, 4).
+        gold: places of the settled labels, shape (turns,).
+    """
+    research = research_weights(probabilities, gold)
+    weights = {
+        Purpose.RESEARCH: research,
+        Purpose.SCREENING: _shifted(probabilities, gold, research, Purpose.SCREENING),
+        Purpose.TEACHING: _shifted(probabilities, gold, research, Purpose.TEACHING),
+    }
+    rules = {}
+    for purpose in Purpose:
+        rule = DecisionRule(weights=_by_label(weights[purpose]))
+        decided, score = rule.scores(probabilities)
+        least = [
+            _quantile(score[decided == place], ABSTAIN_SHARES[purpose])
+            for place in range(len(LABELS))
+        ]
+        rules[purpose] = DecisionRule(
+            weights=rule.weights, abstain_below=_by_label(np.array(least))
+        )
+    return DecisionPolicy(rules)
+
+
+def research_weights(probabilities: Floats, gold: Places) -> Floats:
+    """Weights of the four labels (neutral 1) that maximise macro-F1, by coordinate ascent.
+
+    The curve of a rare label's F1 is jagged; the weight taken is the middle of the grid points
+    that come within .005 of the best, which is steadier than the best one.
+    """
+    weights = np.ones(len(LABELS))
+    movable = [place for place, label in enumerate(LABELS) if label is not Label.NEUTRAL]
+    for _, place in product(range(4), movable):
+        values = np.empty(len(_GRID))
+        for step, weight in enumerate(_GRID):
+            trial = weights.copy()
+            trial[place] = weight
+            values[step] = _macro_f1(probabilities, gold, trial)
+        near = np.flatnonzero(values >= values.max() - 0.005)
+        weights[place] = _GRID[_middle_of_run(near, int(values.argmax()))]
+    return weights
+
+
+def _middle_of_run(near: NDArray[np.intp], best: int) -> int:
+    """The middle of the unbroken run of grid points around the best one."""
+    members = set(near.tolist())
+    low = high = best
+    while low - 1 in members:
+        low -= 1
+    while high + 1 in members:
+        high += 1
+    return (low + high) // 2
+
+
+def _macro_f1(probabilities: Floats, gold: Places, weights: Floats) -> float:
+    decided = (probabilities * weights).argmax(axis=1)
+    return float(macro_f1(confusion_matrix(gold, decided)))
+
+
+def _shifted(probabilities: Floats, gold: Places, research: Floats, purpose: Purpose) -> Floats:
+    """Research weights with both ruptures' multiplied by one factor, chosen for the purpose."""
+    rupture = np.array([label.is_rupture for label in LABELS])
+    truth = rupture[gold]
+    kept = research
+    for factor in _factors(purpose):
+        trial = np.where(rupture, research * factor, research)
+        found = rupture[(probabilities * trial).argmax(axis=1)]
+        hits = float((truth & found).sum())
+        if purpose is Purpose.SCREENING:
+            good = hits / max(1, found.sum()) >= SCREENING_PRECISION
+        else:
+            good = hits / max(1, truth.sum()) >= TEACHING_RECALL
+        if not good:
+            break
+        kept = trial
+    return kept
+
+
+def _factors(purpose: Purpose) -> Iterator[float]:
+    steps = np.exp(np.linspace(0.1, 2.5, 25))
+    yield from (steps if purpose is Purpose.SCREENING else 1 / steps).tolist()
+
+
+def _quantile(values: Floats, share: float) -> float:
+    return float(np.quantile(values, share)) if share > 0 and len(values) else 0.0
+
+
+def _by_label(values: Floats) -> dict[Label, float]:
+    return {label: float(value) for label, value in zip(LABELS, values, strict=True)}

@@ -1,0 +1,153 @@
+"""One training run from coded sessions to a model folder: what ``alliance train`` does."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alliance.model.calibration import Calibration
+from alliance.model.decision import DecisionPolicy
+from alliance.model.errors import ConfigError
+from alliance.training.config import TrainingConfig
+from alliance.training.corpora import CodedSession
+from alliance.training.crossvalidation import Tell, best_epochs, out_of_fold, write_json
+from alliance.training.export import ExportCheck, export_network
+from alliance.training.fitting import fit_calibration, fit_decision
+from alliance.training.predictions import Predictions
+from alliance.training.trainer import predict, train_network
+
+_CHECK_SESSIONS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Sessions to train on, by corpus, and those held out for stopping and calibration."""
+
+    train: Mapping[str, Sequence[CodedSession]]
+    dev: Sequence[CodedSession]
+
+
+def hold_out(
+    corpora: Mapping[str, Sequence[CodedSession]], corpus: str, *, share: float, seed: int
+) -> Split:
+    """Hold out whole sessions of one corpus, drawn by the seed.
+
+    Args:
+        corpora: coded sessions by corpus name.
+        corpus: the one that held-out sessions come from: the one that is most like what the
+            model will be used on.
+        share: share (0-1) of its sessions; at least one is held out and one is kept.
+        seed: of the draw.
+
+    Raises:
+        ConfigError: if the corpus has fewer than two sessions.
+    """
+    sessions = corpora[corpus]
+    if len(sessions) < 2:
+        raise ConfigError(f"holding out needs at least two sessions of {corpus}")
+    order = np.random.default_rng(seed).permutation(len(sessions))
+    count = min(len(sessions) - 1, max(1, round(share * len(sessions))))
+    held = frozenset(order[:count].tolist())
+    kept = [coded for place, coded in enumerate(sessions) if place not in held]
+    return Split(
+        {**corpora, corpus: kept}, [coded for place, coded in enumerate(sessions) if place in held]
+    )
+
+
+def train_model(
+    config: TrainingConfig,
+    split: Split,
+    folder: Path,
+    work: Path,
+    *,
+    tell: Tell,
+    quiet: bool = False,
+) -> list[ExportCheck]:
+    """Train, calibrate and choose thresholds on the held-out sessions, and write a model folder.
+
+    Args:
+        config: the recipe.
+        split: from :func:`hold_out`; its dev sessions must not be empty.
+        folder: the model folder to write.
+        work: where checkpoints go, so that a run that was killed goes on.
+        tell: told what is going on.
+        quiet: no progress bar.
+    """
+    tell("training")
+    network, _ = train_network(config, split.train, split.dev, work, quiet=quiet)
+    tell("calibration, thresholds, export")
+    raw = predict(network, split.dev, name=config.name)
+    calibration, decision = _fit(raw)
+    return export_network(
+        network,
+        folder,
+        name=config.name,
+        calibration=calibration,
+        decision=decision,
+        check_on=split.dev,
+        quantise=config.quantise,
+    )
+
+
+def train_on_all(
+    config: TrainingConfig,
+    corpora: Mapping[str, Sequence[CodedSession]],
+    crossvalidation: Path,
+    folder: Path,
+    *,
+    tell: Tell,
+    quiet: bool = False,
+) -> list[ExportCheck]:
+    """Train on all folds with a cross-validated recipe: how the shipped weights are made.
+
+    The last stage ends after the folds' median number of epochs; calibration and thresholds are
+    fitted to the pooled out-of-fold probabilities, since no session is left to hold out.
+
+    Args:
+        config: the recipe that the cross-validation ran.
+        corpora: all coded sessions by corpus name.
+        crossvalidation: the folder of the finished cross-validation.
+        folder: the model folder to write.
+        tell: told what is going on.
+        quiet: no progress bar.
+
+    Raises:
+        ConfigError: if the cross-validation ran another recipe.
+    """
+    ran = json.loads((crossvalidation / "config.json").read_text(encoding="utf-8"))
+    if ran != json.loads(json.dumps(config.to_dict())):
+        raise ConfigError(f"{crossvalidation}: expected a cross-validation of this recipe")
+    epochs = best_epochs(crossvalidation)
+    last = dataclasses.replace(config.stages[-1], patience=0, stop_after=epochs)
+    final = dataclasses.replace(config, stages=(*config.stages[:-1], last))
+    shared = crossvalidation / "shared"
+    tell(f"training on all folds, {epochs} epochs in the last stage")
+    network, _ = train_network(
+        final,
+        corpora,
+        [],
+        crossvalidation / "all",
+        shared=shared if shared.is_dir() else None,
+        quiet=quiet,
+    )
+    tell("calibration, thresholds, export")
+    calibration, decision = _fit(out_of_fold(crossvalidation, calibrated=False))
+    checks = export_network(
+        network,
+        folder,
+        name=config.name,
+        calibration=calibration,
+        decision=decision,
+        check_on=corpora[next(iter(config.stages[-1].shares))][:_CHECK_SESSIONS],
+        quantise=config.quantise,
+    )
+    write_json(crossvalidation / "export.json", [asdict(check) for check in checks])
+    return checks
+
+
+def _fit(raw: Predictions) -> tuple[Calibration, DecisionPolicy]:
+    calibration = fit_calibration(raw.probabilities, raw.gold)
+    return calibration, fit_decision(calibration(raw.probabilities), raw.gold)

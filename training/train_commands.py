@@ -1,0 +1,226 @@
+"""The commands ``alliance train`` and ``alliance crossvalidate``: arguments in, one call."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from alliance.model.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from alliance.training.config import TrainingConfig
+    from alliance.training.corpora import CodedSession
+    from alliance.training.export import ExportCheck
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(help="A TOML file; without it the recipe of the shipped weights is used."),
+]
+AnnomiFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--annomi", help="AnnoMI-simple.csv; default: where `alliance corpora fetch` put it."
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads to compute with; default: all.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+
+
+def train(
+    config: ConfigFile = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")] = Path(
+        "runs/model"
+    ),
+    annomi: AnnomiFile = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corpus",
+            help="NAME=PATH of your own coded sessions (JSON lines), for a name that the "
+            "configuration's stages draw from. May be repeated.",
+        ),
+    ] = None,
+    hold_out: Annotated[
+        float,
+        typer.Option(
+            "--hold-out",
+            min=0.01,
+            max=0.9,
+            help="Share of the last stage's first corpus that is held out for stopping, "
+            "calibration and thresholds.",
+        ),
+    ] = 0.2,
+    crossvalidation: Annotated[
+        Path | None,
+        typer.Option(
+            "--crossvalidation",
+            help="Folder of a finished cross-validation of the same recipe: train on every "
+            "session and calibrate on its out-of-fold probabilities.",
+        ),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option("--work", help="Folder for checkpoints; a killed run goes on from there."),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the settings as JSON and stop.")
+    ] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on coded sessions and write a model folder that `--model` takes.
+
+    Examples:
+      alliance train --annomi AnnoMI-simple.csv -o my-model
+
+      alliance train mine.toml --corpus mine=codings.jsonl -o my-model
+    """
+    from alliance.training.config import RECIPE, TrainingConfig
+
+    settings = TrainingConfig.from_file(config or RECIPE)
+    if print_config:
+        import json
+
+        typer.echo(json.dumps(settings.to_dict(), indent=2))
+        return
+    _prepare("alliance train", threads, quiet=quiet)
+    from alliance.training import run
+
+    corpora = _corpora(settings, annomi, corpus or [])
+    tell = _silent if quiet else _tell
+    checks: list[ExportCheck]
+    if crossvalidation is not None:
+        checks = run.train_on_all(settings, corpora, crossvalidation, out, tell=tell, quiet=quiet)
+    else:
+        held = next(iter(settings.stages[-1].shares))
+        split = run.hold_out(corpora, held, share=hold_out, seed=settings.seed)
+        with tempfile.TemporaryDirectory() as scratch:
+            checks = run.train_model(
+                settings, split, out, work or Path(scratch), tell=tell, quiet=quiet
+            )
+    for check in checks:
+        tell(
+            f"{check.form}: {check.megabytes:.1f} MB, largest difference of a label's F1 from "
+            f"torch {check.f1_difference:.3f}, agreement on rupture turns "
+            f"{check.rupture_agreement:.1%}: {'passed' if check.passed else 'not passed'}"
+        )
+    tell(f"wrote {out}")
+
+
+def crossvalidate(
+    config: ConfigFile = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for everything; taken up again if there.")
+    ] = Path("runs/cv"),
+    annomi: AnnomiFile = None,
+    folds: Annotated[
+        str,
+        typer.Option(
+            "--folds",
+            help="Which test folds to run now, e.g. 0,1; the report is written by the run that "
+            "finds all five done.",
+        ),
+    ] = "0,1,2,3,4",
+    threads: Threads = None,
+    quiet: Quiet = False,
+) -> None:
+    """Cross-validate a recipe over AnnoMI's five folds, beside the TF-IDF baseline.
+
+    Test fold k; fold k+1 for stopping, calibration and thresholds; the other three folds and the
+    authored sessions for training. Writes report.json, from which the model card is filled.
+
+    Example:
+      alliance crossvalidate --annomi AnnoMI-simple.csv -o runs/cv
+    """
+    from alliance.training.config import RECIPE, TrainingConfig
+
+    settings = TrainingConfig.from_file(config or RECIPE)
+    chosen = _fold_numbers(folds)
+    _prepare("alliance crossvalidate", threads, quiet=quiet)
+    from alliance.training import corpora
+    from alliance.training.crossvalidation import crossvalidate as run
+
+    tell = _silent if quiet else _tell
+    report = run(
+        settings,
+        corpora.load("annomi", annomi_file=annomi),
+        corpora.authored(),
+        out,
+        folds=chosen,
+        tell=tell,
+        quiet=quiet,
+    )
+    if report is None:
+        tell("the report is written once all five folds are done")
+    else:
+        tell(f"wrote {out / 'report.json'}")
+
+
+_BUILT_IN: Final = ("annomi", "authored")
+
+
+def _corpora(
+    settings: "TrainingConfig", annomi: Path | None, named: list[str]
+) -> "dict[str, tuple[CodedSession, ...]]":
+    """The corpora that the stages draw from, by name."""
+    from alliance.training import corpora
+
+    given: dict[str, str] = {}
+    for item in named:
+        name, equals, path = item.partition("=")
+        if not (name and equals and path):
+            raise ConfigError(f"--corpus expects NAME=PATH, got {item!r}")
+        given[name] = path
+    wanted = dict.fromkeys(name for stage in settings.stages for name in stage.shares)
+    out = {}
+    for name in wanted:
+        if name in given:
+            out[name] = corpora.load(given[name])
+        elif name in _BUILT_IN:
+            out[name] = corpora.load(name, annomi_file=annomi)
+        else:
+            raise ConfigError(
+                f"a stage draws from {name!r}, which is none of {', '.join(_BUILT_IN)}; "
+                f"add --corpus {name}=PATH"
+            )
+    unused = [name for name in given if name not in wanted]
+    if unused:
+        raise ConfigError(
+            f"--corpus names {unused[0]!r}, but no stage draws from it; stages draw from "
+            f"{', '.join(wanted)}"
+        )
+    return out
+
+
+def _fold_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--folds expects numbers such as 0,1, got {text!r}") from error
+
+
+def _prepare(feature: str, threads: int | None, *, quiet: bool) -> None:
+    """Load torch, or say which extra brings it; keep the libraries' chatter off the terminal."""
+    try:
+        import torch
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(feature, "train") from error
+    if threads is not None:
+        torch.set_num_threads(threads)
+    logging = transformers.utils.logging
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    if quiet:
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(line: str) -> None:
+    pass

@@ -1,0 +1,326 @@
+"""Training: stages of packed windows through the ``transformers`` Trainer."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from safetensors.torch import load_model, save_model
+from torch import Tensor
+from torch.utils.data import SequentialSampler
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from alliance.model.agreement import average_precision
+from alliance.model.classifier import RuptureClassifier
+from alliance.model.codebook import LABELS, Label
+from alliance.model.labelled import Purpose
+from alliance.training.config import LossConfig, StageConfig, TrainingConfig
+from alliance.training.corpora import CodedSession
+from alliance.training.network import (
+    Network,
+    TorchBackend,
+    build_network,
+    pool_turns,
+    turn_loss,
+)
+from alliance.training.predictions import Predictions, collect
+from alliance.training.windows import TrainingPlan, first_batch, prepare
+
+DEV_METRIC: Final = "average_precision"
+"""Stopping looks at the mean average precision of the three labels that are not neutral: it needs
+no threshold, so thresholds can be chosen afterwards."""
+
+
+class _StopAfter(TrainerCallback):
+    """Ends a stage early, on the same schedule of learning rates as a whole one."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        control.should_training_stop |= state.global_step >= self._step
+        return control
+
+
+class WindowTrainer(Trainer):
+    """Trains on planned batches and evaluates by labelling whole development sessions."""
+
+    def __init__(
+        self,
+        network: Network,
+        plan: TrainingPlan,
+        stage: StageConfig,
+        loss: LossConfig,
+        dev: Sequence[CodedSession],
+        **kwargs: Any,
+    ) -> None:
+        self._network = network
+        self._stage = stage
+        self._loss = loss
+        self._dev = dev
+        super().__init__(
+            model=network.model,
+            train_dataset=plan,
+            eval_dataset=plan,  # asked for, never read: `evaluate` labels whole sessions
+            data_collator=first_batch,
+            **kwargs,
+        )
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> SequentialSampler:
+        # The plan's order is drawn already; it must be the same after a restart.
+        assert self.train_dataset is not None
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+        """AdamW with a higher rate for the new head than for the encoder."""
+        if self.optimizer is None:
+            new: list[torch.nn.Parameter] = []
+            old: list[torch.nn.Parameter] = []
+            assert self.model is not None
+            for name, parameter in self.model.named_parameters():
+                (new if name.startswith("classifier") else old).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {"params": old, "lr": self._stage.encoder_rate},
+                    {"params": new, "lr": self._stage.head_rate},
+                ],
+                weight_decay=self._stage.weight_decay,
+            )
+        return self.optimizer
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Loss of one planned batch (see ``network.turn_loss``)."""
+        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        turns = pool_turns(outputs.logits, inputs["turn_of_token"], len(inputs["targets"]))
+        loss = turn_loss(
+            turns,
+            inputs["targets"],
+            inputs["legal"],
+            inputs["weights"],
+            code_weight=self._loss.code_weight,
+        )
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Label the development sessions as a user would, and score the probabilities."""
+        predictions = predict(self._network, self._dev, name="dev")
+        figures = {f"eval_{DEV_METRIC}": mean_average_precision(predictions)}
+        self.log(figures)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, figures
+        )
+        return figures
+
+
+def mean_average_precision(predictions: Predictions) -> float:
+    """Mean over the three labels that are not neutral; a label without instances is left out."""
+    values = [
+        float(average_precision(predictions.gold == place, predictions.probabilities[:, place]))
+        for place, label in enumerate(LABELS)
+        if label is not Label.NEUTRAL
+    ]
+    return float(np.nanmean(values))
+
+
+def predict(network: Network, sessions: Sequence[CodedSession], *, name: str) -> Predictions:
+    """Uncalibrated probabilities of a network in training, through the product's own windows."""
+    model = network.model
+    training = model.training
+    model.eval()  # type: ignore[no-untyped-call]
+    classifier = RuptureClassifier(
+        name,
+        tokenizer=network.turn_tokenizer,
+        backend=TorchBackend(model),
+        packing=network.packing,
+    )
+    predictions = collect(classifier, sessions, purpose=Purpose.RESEARCH)
+    model.train(training)
+    return predictions
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage did.
+
+    Attributes:
+        epochs: epochs whose state was kept: the best ones with stopping, else all.
+        score: the development score of the kept state (0-1), or None without stopping.
+        scores: the development score after each epoch that was run.
+    """
+
+    epochs: int
+    score: float | None
+    scores: tuple[float, ...]
+
+
+def train_stage(
+    network: Network,
+    corpora: Mapping[str, Sequence[CodedSession]],
+    dev: Sequence[CodedSession],
+    config: TrainingConfig,
+    stage: StageConfig,
+    folder: Path,
+    *,
+    seed: int,
+    quiet: bool = False,
+) -> StageResult:
+    """Train one stage in place.
+
+    A stage that was killed goes on from its folder's last checkpoint; a stage that was finished
+    is loaded.
+
+    Args:
+        network: trained in place; ends in the state with the best dev score or, without dev
+            sessions or patience, in the last one.
+        corpora: coded sessions by corpus name.
+        dev: sessions for stopping; may be empty.
+        config: the run.
+        stage: the stage.
+        folder: where checkpoints and the finished state go.
+        seed: of this stage's draws.
+        quiet: no progress bar.
+    """
+    finished = folder / "finished.json"
+    weights = folder / "finished.safetensors"
+    if finished.is_file():
+        load_model(network.model, weights)
+        kept = json.loads(finished.read_text(encoding="utf-8"))
+        return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
+
+    tokenizer = network.turn_tokenizer
+    plan = TrainingPlan(
+        {
+            name: prepare(corpora[name], tokenizer, network.packing, config.loss)
+            for name in stage.shares
+        },
+        network.packing,
+        stage,
+        config.loss,
+        padding_id=network.model.config.pad_token_id or 0,
+        seed=seed,
+    )
+    stopping = stage.patience > 0 and len(dev) > 0
+    on_gpu = torch.cuda.is_available()
+    # Epochs differ by a few batches, since windows are drawn at random; the Trainer wants equal
+    # steps, and the difference does not matter to it.
+    steps_per_epoch = math.ceil(len(plan) / stage.epochs)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=1,  # the plan holds all epochs
+        per_device_train_batch_size=1,  # an item of the plan is a whole batch
+        learning_rate=stage.encoder_rate,
+        warmup_steps=round(stage.warmup * len(plan)),
+        bf16=_use_bf16(config.precision),
+        use_cpu=not on_gpu,
+        seed=seed,
+        data_seed=seed,
+        logging_steps=max(1, steps_per_epoch // 4),
+        eval_strategy="steps" if stopping else "no",
+        eval_steps=steps_per_epoch,
+        save_strategy="steps",
+        save_steps=steps_per_epoch,
+        save_total_limit=2,
+        load_best_model_at_end=stopping,
+        metric_for_best_model=f"eval_{DEV_METRIC}" if stopping else None,
+        greater_is_better=True if stopping else None,
+        remove_unused_columns=False,
+        report_to=[],
+        disable_tqdm=quiet,
+        dataloader_pin_memory=on_gpu,
+    )
+    callbacks: list[TrainerCallback] = []
+    if stopping:
+        callbacks.append(EarlyStoppingCallback(stage.patience))
+    if stage.stop_after:
+        callbacks.append(_StopAfter(stage.stop_after * steps_per_epoch))
+    trainer = WindowTrainer(
+        network, plan, stage, config.loss, dev, args=arguments, callbacks=callbacks
+    )
+    trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+    state = trainer.state
+    scores = tuple(
+        float(entry[f"eval_{DEV_METRIC}"])
+        for entry in state.log_history
+        if f"eval_{DEV_METRIC}" in entry
+    )
+    epochs = scores.index(max(scores)) + 1 if scores else stage.stop_after or stage.epochs
+    result = StageResult(epochs, max(scores) if scores else None, scores)
+    save_model(network.model, str(weights))
+    _write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+    return result
+
+
+def train_network(
+    config: TrainingConfig,
+    corpora: Mapping[str, Sequence[CodedSession]],
+    dev: Sequence[CodedSession],
+    folder: Path,
+    *,
+    shared: Path | None = None,
+    quiet: bool = False,
+) -> tuple[Network, list[StageResult]]:
+    """Build the network and train all stages.
+
+    Args:
+        config: the run.
+        corpora: training sessions by corpus name.
+        dev: sessions for stopping; may be empty.
+        folder: where the stages keep their checkpoints; ``stage-1`` and so on.
+        shared: another folder for the first stage, so that runs that begin alike train it once.
+            Whoever shares it sees to it that the first stage's sessions are the same.
+        quiet: no progress bar.
+    """
+    torch.manual_seed(config.seed)
+    network = build_network(config.encoder)
+    results = []
+    for number, stage in enumerate(config.stages, start=1):
+        place = shared if shared is not None and number == 1 else folder
+        results.append(
+            train_stage(
+                network,
+                corpora,
+                dev,
+                config,
+                stage,
+                place / f"stage-{number}",
+                seed=config.seed + number,
+                quiet=quiet,
+            )
+        )
+    return network, results
+
+
+def _use_bf16(precision: str) -> bool:
+    if precision != "auto":
+        return precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return None
+    found: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
+    return found
+
+
+def _write_json(path: Path, content: Any) -> None:
+    # Written whole or not at all: its presence says that the stage is finished.
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    partial.replace(path)

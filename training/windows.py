@@ -1,0 +1,267 @@
+"""Which windows are trained on, in which order: a plan drawn from the seed alone.
+
+Windows start at random offsets and have random lengths, so that a turn is seen with much and with
+little context, with and without what follows it. The whole plan of a stage is drawn before it
+starts; a run that was killed draws the same plan again and goes on where it stopped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from alliance.model.calibration import legal_codes
+from alliance.model.codebook import LABELS, MARKER_ORDER, Marker, Role
+from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_turns, window_ids
+from alliance.model.text import has_words
+from alliance.model.tokens import TurnTokenizer
+from alliance.training.config import LossConfig, StageConfig
+from alliance.training.corpora import CodedSession
+
+# Share of windows that are as long as the encoder allows; the others are of any length down to
+# the shortest below.
+_FULL_SHARE = 0.5
+_SHORTEST_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSession:
+    """A coded session as numbers.
+
+    Attributes:
+        encoded: token numbers of each turn.
+        roles: role of each turn.
+        targets: distribution over the codes, shape (turns, 21); all zero without a code.
+        weights: weight of each turn in the loss, 0 for a turn that gets no label.
+    """
+
+    encoded: list[EncodedTurn]
+    roles: tuple[Role, ...]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each turn."""
+        return [len(turn.ids) for turn in self.encoded]
+
+
+def code_targets(coded: CodedSession, *, settled_share: float) -> NDArray[np.float32]:
+    """Soft targets from the settled code and the two codings, shape (turns, 21).
+
+    A coding that is missing, or that the codebook does not allow for the turn's role, leaves its
+    share to the settled code.
+    """
+    targets = np.zeros((len(coded.codes), len(MARKER_ORDER)), dtype=np.float32)
+    for row, turn in enumerate(coded.session.turns):
+        settled = coded.codes[row]
+        if settled is None or turn.role is Role.OTHER or not has_words(turn.text):
+            continue
+        targets[row, MARKER_ORDER.index(settled)] += settled_share
+        for coding in (coded.coder_a[row], coded.coder_b[row]):
+            code = coding if _allowed(coding, turn.role) else settled
+            assert code is not None
+            targets[row, MARKER_ORDER.index(code)] += (1 - settled_share) / 2
+    return targets
+
+
+def _allowed(code: Marker | None, role: Role) -> bool:
+    return code is not None and code.may_be_said_by(role)
+
+
+def label_weights(sessions: Sequence[CodedSession], *, balance: float) -> NDArray[np.float64]:
+    """Weight of a turn by its settled label: (1 / frequency) ** balance, mean 1 over turns."""
+    counts = np.ones(len(LABELS))
+    for coded in sessions:
+        for code in coded.codes:
+            if code is not None:
+                counts[LABELS.index(code.label)] += 1
+    weights = (counts.sum() / counts) ** balance
+    return np.asarray(weights * counts.sum() / (weights * counts).sum())
+
+
+def prepare(
+    sessions: Sequence[CodedSession],
+    tokenizer: TurnTokenizer,
+    packing: PackingConfig,
+    loss: LossConfig,
+) -> list[PreparedSession]:
+    """Turn coded sessions into numbers, ready to be cut into windows."""
+    by_label = label_weights(sessions, balance=loss.balance)
+    prepared = []
+    for coded in sessions:
+        targets = code_targets(coded, settled_share=loss.settled_share)
+        weights = np.zeros(len(targets), dtype=np.float32)
+        for row, code in enumerate(coded.codes):
+            if code is not None and targets[row].any():
+                weights[row] = by_label[LABELS.index(code.label)]
+        prepared.append(
+            PreparedSession(
+                encode_turns(coded.session.turns, tokenizer, packing),
+                tuple(turn.role for turn in coded.session.turns),
+                targets,
+                weights,
+            )
+        )
+    return prepared
+
+
+def draw_windows(lengths: Sequence[int], room: int, generator: np.random.Generator) -> list[Window]:
+    """Cut a session once at random: windows without overlap that hold every turn once.
+
+    Args:
+        lengths: tokens of each turn.
+        room: tokens that the largest window holds.
+        generator: source of chance.
+    """
+
+    def draw_room() -> float:
+        if generator.random() < _FULL_SHARE:
+            return room
+        return generator.uniform(min(_SHORTEST_TOKENS, room), room)
+
+    windows: list[Window] = []
+    # The first cut is shorter still, so that later windows start at any offset.
+    first, used, limit = 0, 0, draw_room() * generator.uniform(0.2, 1.0)
+    for turn, length in enumerate(lengths):
+        if turn > first and used + length > limit:
+            windows.append(Window(first, turn))
+            first, used, limit = turn, 0, draw_room()
+        used += length
+    if lengths:
+        windows.append(Window(first, len(lengths)))
+    return windows
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWindow:
+    """A window of one prepared session; ``renamed`` is the speaker who becomes another person."""
+
+    session: int
+    window: Window
+    tokens: int
+    renamed: Role | None
+
+
+class TrainingPlan(Dataset[dict[str, Tensor]]):
+    """All batches of a stage, in order; item ``i`` is the whole batch of step ``i``.
+
+    Args:
+        corpora: prepared sessions by corpus name.
+        packing: the packing.
+        stage: what the stage draws.
+        loss: for the share of renamed speakers.
+        padding_id: token number that fills windows up.
+        seed: of the draw.
+    """
+
+    def __init__(
+        self,
+        corpora: Mapping[str, Sequence[PreparedSession]],
+        packing: PackingConfig,
+        stage: StageConfig,
+        loss: LossConfig,
+        *,
+        padding_id: int,
+        seed: int,
+    ) -> None:
+        self._packing = packing
+        self._padding_id = padding_id
+        self._sessions: list[PreparedSession] = []
+        self.batches: list[list[PlannedWindow]] = []
+        self.epoch_ends: list[int] = []
+        generator = np.random.default_rng(seed)
+        members: dict[str, list[int]] = {}
+        for name in stage.shares:
+            members[name] = list(
+                range(len(self._sessions), len(self._sessions) + len(corpora[name]))
+            )
+            self._sessions.extend(corpora[name])
+        lengths = [session.lengths for session in self._sessions]
+        for _ in range(stage.epochs):
+            drawn: list[int] = []
+            for name, share in stage.shares.items():
+                count = max(1, round(share * len(members[name])))
+                drawn.extend(generator.permutation(members[name])[:count].tolist())
+            windows = [
+                PlannedWindow(
+                    number,
+                    window,
+                    sum(lengths[number][window.first : window.stop]) + 2,
+                    _draw_renamed(generator, loss.other_share),
+                )
+                for number in drawn
+                for window in draw_windows(lengths[number], packing.room, generator)
+            ]
+            self.batches.extend(_batches(windows, stage.batch_tokens, generator))
+            self.epoch_ends.append(len(self.batches))
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        """The batch of one step; shapes as in ``network.pool_turns`` and ``turn_loss``."""
+        planned = self.batches[step]
+        longest = max(item.tokens for item in planned)
+        ids = np.full((len(planned), longest), self._padding_id, dtype=np.int64)
+        mask = np.zeros((len(planned), longest), dtype=np.int64)
+        turn_of_token = np.full((len(planned), longest), -1, dtype=np.int64)
+        roles: list[Role] = []
+        targets, weights = [], []
+        for row, item in enumerate(planned):
+            session, window = self._sessions[item.session], item.window
+            tokens = window_ids(session.encoded, window, self._packing)
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+            turn_weights = session.weights[window.first : window.stop].copy()
+            at = 1
+            for turn in range(window.first, window.stop):
+                length = len(session.encoded[turn].ids)
+                turn_of_token[row, at : at + length] = len(roles)
+                if session.roles[turn] is item.renamed:
+                    ids[row, at] = self._packing.role_ids[Role.OTHER]
+                    turn_weights[turn - window.first] = 0.0
+                roles.append(session.roles[turn])
+                at += length
+            targets.append(session.targets[window.first : window.stop])
+            weights.append(turn_weights)
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "attention_mask": torch.from_numpy(mask),
+            "turn_of_token": torch.from_numpy(turn_of_token),
+            "targets": torch.from_numpy(np.concatenate(targets)),
+            "legal": torch.from_numpy(legal_codes(roles)),
+            "weights": torch.from_numpy(np.concatenate(weights)),
+        }
+
+
+def _draw_renamed(generator: np.random.Generator, share: float) -> Role | None:
+    if generator.random() >= share:
+        return None
+    return Role.CLIENT if generator.random() < 0.5 else Role.THERAPIST
+
+
+def _batches(
+    windows: list[PlannedWindow], batch_tokens: int, generator: np.random.Generator
+) -> list[list[PlannedWindow]]:
+    """Windows of like length together, each batch within the token budget, in random order."""
+    shuffled = [windows[place] for place in generator.permutation(len(windows))]
+    shuffled.sort(key=lambda item: item.tokens // 32)  # roughly: chance decides within a length
+    batches: list[list[PlannedWindow]] = []
+    for item in shuffled:
+        if batches and item.tokens * (len(batches[-1]) + 1) <= batch_tokens:
+            batches[-1].append(item)
+        else:
+            batches.append([item])
+    return [batches[place] for place in generator.permutation(len(batches))]
+
+
+def first_batch(features: Sequence[dict[str, Tensor]]) -> dict[str, Any]:
+    """Collate function: a plan's item is a whole batch already."""
+    (batch,) = features
+    return dict(batch)
