@@ -47,7 +47,7 @@ class OnnxBackend:
         import onnxruntime as ort
 
         if not path.is_file():
-            raise ModelError(f"{path}: expected an ONNX model, found no such file")
+            raise ModelError(f"{path}: expected an ONNX model, found no file; check --model")
         options = ort.SessionOptions()
         options.log_severity_level = 3  # its warnings are about graph shapes, not for our users
         if threads is not None:
@@ -57,14 +57,25 @@ class OnnxBackend:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exceptions share no public base class
-            raise ModelError(f"{path}: expected an ONNX model, could not load it") from error
-        output = self._session.get_outputs()[0]
-        if output.shape[-1] != len(MARKER_ORDER):
             raise ModelError(
-                f"{path}: expected logits for the codebook's {len(MARKER_ORDER)} codes, "
-                f"found {output.shape[-1]}"
+                f"{path}: expected an ONNX model, found a file that ONNX Runtime cannot load; "
+                f"use a model that alliance train wrote"
+            ) from error
+        inputs = [node.name for node in self._session.get_inputs()]
+        if inputs != ["input_ids"]:
+            raise ModelError(
+                f"{path}: expected one input, input_ids, found {', '.join(inputs) or 'none'}; "
+                f"use a model that alliance train wrote"
             )
+        output = self._session.get_outputs()[0]
+        if len(output.shape) != 3 or output.shape[-1] != len(MARKER_ORDER):
+            raise ModelError(
+                f"{path}: expected logits (1, tokens, {len(MARKER_ORDER)}), one for each of the "
+                f"codebook's codes, found shape {output.shape}; use a model that alliance train "
+                f"wrote"
+            )
+        self._output = output.name
 
     def __call__(self, ids: TokenIds) -> Logits:
-        (logits,) = self._session.run(None, {"input_ids": ids[np.newaxis, :]})
+        (logits,) = self._session.run([self._output], {"input_ids": ids[np.newaxis, :]})
         return np.asarray(logits[0], dtype=np.float32)

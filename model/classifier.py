@@ -1,10 +1,10 @@
 """The classifier: a session in, its labelled turns out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from alliance.model.calibration import (
     Floats,
     code_probabilities,
     label_probabilities,
+    legal_codes,
 )
 from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER, Role
 from alliance.model.decision import DecisionPolicy
-from alliance.model.errors import ModelError
+from alliance.model.errors import ConfigError, ModelError
 from alliance.model.labelled import (
     LabelledSession,
     LabelledTurn,
@@ -41,6 +42,8 @@ from alliance.model.tokens import TurnTokenizer
 
 MODEL_FORMAT: Final = 1
 """Changes when a model folder of an older version can no longer be read."""
+
+_Settings = TypeVar("_Settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +112,14 @@ class RuptureClassifier:
                 f"found {config.get('format')} and {config.get('codebook')}; train it again with "
                 f"this version of alliance"
             )
+        name, packing = _settings(folder / "config.json", _name_and_packing)
         return cls(
-            config["name"],
+            name,
             tokenizer=TurnTokenizer.from_file(folder / "tokenizer.json"),
             backend=OnnxBackend(folder / "model.onnx", threads=threads),
-            packing=PackingConfig.from_dict(config["packing"]),
-            calibration=Calibration.from_dict(_read_json(folder / "calibration.json")),
-            decision=DecisionPolicy.from_dict(_read_json(folder / "decision.json")),
+            packing=packing,
+            calibration=_settings(folder / "calibration.json", Calibration.from_dict),
+            decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
         )
 
     def label(self, session: Session, *, purpose: Purpose = Purpose.RESEARCH) -> LabelledSession:
@@ -130,7 +134,9 @@ class RuptureClassifier:
             speakers carry no label and the reason.
         """
         scores = self.score(session)
-        codes = code_probabilities(scores.logits, [turn.role for turn in session.turns])
+        roles = [turn.role for turn in session.turns]
+        legal = legal_codes(roles)
+        codes = code_probabilities(scores.logits, roles)
         raw = label_probabilities(codes)
         calibrated = self.calibration(raw)
         decided, abstained = self.decision.rule(purpose)(calibrated)
@@ -144,7 +150,7 @@ class RuptureClassifier:
                 )
                 continue
             place = int(decided[index])
-            share = np.where(place == LABEL_OF_CODE, codes[index], -1.0)
+            share = np.where((place == LABEL_OF_CODE) & legal[index], codes[index], -1.0)
             best = int(share.argmax())
             p_label = calibrated[index, place]
             turns.append(
@@ -224,11 +230,37 @@ def _within(part: float, whole: float) -> float:
     return float(min(1.0, part / whole)) if whole > 0 else 0.0
 
 
+def _name_and_packing(config: Mapping[str, Any]) -> tuple[str, PackingConfig]:
+    return str(config["name"]), PackingConfig.from_dict(config["packing"])
+
+
+def _settings(path: Path, build: Callable[[Mapping[str, Any]], _Settings]) -> _Settings:
+    data = _read_json(path)
+    try:
+        return build(data)
+    except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{path}: expected the settings of a model folder, found others "
+            f"({type(error).__name__}: {error}); use a model that alliance train wrote"
+        ) from error
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: expected a JSON file of a model folder, found none") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: expected a file of a model folder, found none; check --model"
+        ) from error
+    try:
+        data = json.loads(content)
+    except ValueError as error:
+        raise ModelError(
+            f"{path}: expected JSON, found something else; use a model that alliance train wrote"
+        ) from error
     if not isinstance(data, dict):
-        raise ModelError(f"{path}: expected a JSON object, found {type(data).__name__}")
+        raise ModelError(
+            f"{path}: expected a JSON object, found {type(data).__name__}; "
+            f"use a model that alliance train wrote"
+        )
     return data

@@ -155,8 +155,10 @@ def plan_windows(lengths: Sequence[int], config: PackingConfig) -> list[Window]:
             windows.append(Window(first, stop))
             break
         windows.append(Window(first, stop))
+        # Shared turns must leave room for the next one, or the window would bring nothing new.
+        shareable = min(config.overlap_tokens, config.room - lengths[stop])
         following, shared = stop, 0
-        while following - 1 > first and shared + lengths[following - 1] <= config.overlap_tokens:
+        while following - 1 > first and shared + lengths[following - 1] <= shareable:
             following -= 1
             shared += lengths[following]
         first = following

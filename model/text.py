@@ -10,8 +10,13 @@ from typing import Final
 
 # Bracketed notes. Lengths are bounded so that a stray bracket cannot swallow a turn.
 _NOTE: Final = re.compile(
-    r"\[[^\[\]]{0,80}\]|\([^()]{0,80}\)|<[^<>]{0,80}>|\{[^{}]{0,80}\}|\*[^*\n]{1,40}\*"
+    r"[\[［【][^\[\]［］【】]{0,80}[\]］】]|[(（][^()（）]{0,80}[)）]"
+    r"|<[^<>]{0,80}>|\{[^{}]{0,80}\}|\*[^*\n]{1,40}\*"
 )
+_NOTES_WITHIN_NOTES: Final = 3
+# Transcribers describe ("laughs", "long pause, wipes eyes"); who says I, you or we in brackets is
+# speaking: an aside, or words the transcriber was not sure to have heard ("(I don't know)").
+_ASIDE: Final = re.compile(r"\bI\b|\b(?i:i'(?:m|d|ll|ve)|you|your|we)\b")
 # CHAT's marks for unintelligible, untranscribed and phonological material.
 _UNINTELLIGIBLE: Final = re.compile(r"\b(?:x{2,3}|y{3}|w{3})\b", re.IGNORECASE)
 # Clock times inside brackets ("[00:01:23]", "(0:03)"): the recording's, not the speaker's.
@@ -34,12 +39,23 @@ _PLAIN: Final = str.maketrans(
 
 
 def has_words(text: str) -> bool:
-    """Whether anything was said, transcribers' notes left aside."""
-    spoken = _UNINTELLIGIBLE.sub(" ", _NOTE.sub(" ", text))
-    return any(character.isalnum() for character in spoken)
+    """Whether anything was said, transcribers' notes left aside.
+
+    Brackets in which somebody says I, you or we (English only) hold words, not a note.
+    """
+    spoken = text
+    for _ in range(_NOTES_WITHIN_NOTES):
+        spoken = _NOTE.sub(_aside, spoken)
+    return any(character.isalnum() for character in _UNINTELLIGIBLE.sub(" ", spoken))
+
+
+def _aside(note: re.Match[str]) -> str:
+    words = note[0][1:-1]
+    return f" {words} " if _ASIDE.search(words.translate(_PLAIN)) else " "
 
 
 def normalise(text: str) -> str:
     """The text as the model reads it: plain quotes and dashes, no clock marks, single spaces."""
-    plain = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    # Letters are composed last: an invisible character taken out may have stood between two parts.
+    plain = unicodedata.normalize("NFC", text.translate(_PLAIN))
     return _SPACE.sub(" ", _CLOCK.sub(" ", plain)).strip()

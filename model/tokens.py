@@ -37,14 +37,23 @@ class TurnTokenizer:
         """Read a model folder's ``tokenizer.json``.
 
         Raises:
-            ModelError: if the file is missing or is not a tokenizer.
+            ModelError: if the file is missing, is not a tokenizer, or is one that cuts, pads or
+                recognises special tokens.
         """
         from tokenizers import Tokenizer
 
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every failure
-            raise ModelError(f"{path}: expected a tokenizer file, could not read it") from error
+            raise ModelError(
+                f"{path}: expected a tokenizer file, found none that can be read; "
+                f"use a model that alliance train wrote"
+            ) from error
+        if tokenizer.get_added_tokens_decoder() or tokenizer.truncation or tokenizer.padding:
+            raise ModelError(
+                f"{path}: expected a tokenizer without special tokens, truncation and padding, "
+                f"found one with them; use a model that alliance train wrote"
+            )
         return cls(tokenizer)
 
     def __call__(self, texts: Sequence[str]) -> list[TokenIds]:

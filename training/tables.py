@@ -1,5 +1,6 @@
 """Figures of an evaluation as Markdown tables, for cards and terminals."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -47,10 +48,10 @@ def comparison_markdown(compared: Mapping[str, Any]) -> str:
     return (
         f"{compared['model']} minus {compared['rival']} on the same {compared['turns']:,} turns, "
         f"paired over sessions:\n\n"
-        + _table(
+        + table(
             ("difference in", *_SPEAKERS),
             [
-                (title, *(estimate(speakers[name][key], signed=True) for name in _SPEAKERS))
+                (title, *(estimate(**speakers[name][key], signed=True) for name in _SPEAKERS))
                 for title, key in (("macro-F1", "macro_f1"), ("Cohen's κ", "kappa"))
             ],
         )
@@ -58,15 +59,29 @@ def comparison_markdown(compared: Mapping[str, Any]) -> str:
     )
 
 
-def estimate(value: Mapping[str, float | None], *, signed: bool = False) -> str:
-    """``.61 [.55, .67]``; a dash where there is no figure, and none for a missing interval."""
-    if value["value"] is None:
+def estimate(
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    signed: bool = False,
+) -> str:
+    """``.61 [.55, .67]``; a dash where there is no figure, no bracket where no interval.
+
+    Absent is None or nan.
+    """
+    if value is None or math.isnan(value):
         return "–"
-    figure = _number(value["value"], signed=signed)
-    low, high = value["low"], value["high"]
-    if low is None or high is None:
+    figure = _number(value, signed=signed)
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
         return figure
     return f"{figure} [{_number(low, signed=signed)}, {_number(high, signed=signed)}]"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _number(value: float, *, signed: bool) -> str:
@@ -97,15 +112,15 @@ def _overall(speakers: Mapping[str, Any]) -> str:
     rows: list[Sequence[str]] = [
         ("turns (sessions)", *(_size(speakers[name]) for name in _SPEAKERS)),
         *(
-            (title, *(estimate(speakers[name][key]) for name in _SPEAKERS))
+            (title, *(estimate(**speakers[name][key]) for name in _SPEAKERS))
             for title, key in _OVERALL
         ),
         (
             "always the commonest label: macro-F1",
-            *(estimate(speakers[name]["majority"]["macro_f1"]) for name in _SPEAKERS),
+            *(estimate(**speakers[name]["majority"]["macro_f1"]) for name in _SPEAKERS),
         ),
     ]
-    return _table(("", *_SPEAKERS), rows)
+    return table(("", *_SPEAKERS), rows)
 
 
 def _size(block: Mapping[str, Any]) -> str:
@@ -121,27 +136,22 @@ def _labels(speaker: str, block: Mapping[str, Any]) -> str:
             (
                 f"{label.title}{mark}",
                 f"{row['support']:,}",
-                *(estimate(row[key]) + mark for _, key in _BY_LABEL),
+                *(estimate(**row[key]) + mark for _, key in _BY_LABEL),
             )
         )
     title = "Both pooled" if speaker == "pooled" else f"The {speaker}'s turns"
-    return f"{title}:\n\n" + _table(("label", "turns", *(name for name, _ in _BY_LABEL)), rows)
+    return f"{title}:\n\n" + table(("label", "turns", *(name for name, _ in _BY_LABEL)), rows)
 
 
 def _markers(markers: Mapping[str, Any]) -> str:
-    return "Codes with 20 turns or more, both speakers pooled:\n\n" + _table(
+    return "Codes with 20 turns or more, both speakers pooled:\n\n" + table(
         ("code", "turns", "precision", "recall", "F1"),
         [
             (
                 code,
                 f"{row['support']:,}",
-                *(estimate(row[k]) for k in ("precision", "recall", "f1")),
+                *(estimate(**row[k]) for k in ("precision", "recall", "f1")),
             )
             for code, row in markers.items()
         ],
     )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -91,6 +91,7 @@ class WindowTrainer(Trainer):
                     {"params": new, "lr": self._stage.head_rate},
                 ],
                 weight_decay=self._stage.weight_decay,
+                fused=True,
             )
         return self.optimizer
 

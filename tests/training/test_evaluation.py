@@ -277,12 +277,11 @@ def test_a_comparison_pairs_the_same_turns() -> None:
 def test_an_estimate_reads_as_in_a_journal(
     value: float | None, low: float | None, high: float | None, text: str
 ) -> None:
-    assert tables.estimate({"value": value, "low": low, "high": high}) == text
+    assert tables.estimate(value, low, high) == text
 
 
 def test_a_difference_carries_its_sign() -> None:
-    value = {"value": -0.051, "low": -0.1, "high": 0.001}
-    assert tables.estimate(value, signed=True) == "-.05 [-.10, .00]"
+    assert tables.estimate(-0.051, -0.1, 0.001, signed=True) == "-.05 [-.10, .00]"
 
 
 def test_the_tables_have_as_many_cells_in_every_row() -> None:
