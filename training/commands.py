@@ -1,0 +1,207 @@
+"""The commands about corpora, evaluation and cards: thin, and light to import."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alliance.model.errors import ConfigError
+from alliance.model.labelled import Purpose
+
+if TYPE_CHECKING:
+    from alliance.training.corpora import CodedSession
+
+SHIPPED = "shipped"
+
+AnnomiOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--annomi", metavar="FILE", help="AnnoMI-simple.csv, if it is not where fetch puts it."
+    ),
+]
+
+corpora = typer.Typer(
+    help="List the labelled corpora, fetch the text of one, show what one holds.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@corpora.command("list")
+def list_corpora(annomi: AnnomiOption = None) -> None:
+    """List the corpora that can be named, and whether their text is on this machine."""
+    from alliance.training.corpora import annomi_path
+
+    file = annomi or annomi_path()
+    there = f"at {file}" if file.is_file() else "not fetched: alliance corpora fetch annomi"
+    for name, about, where in (
+        ("authored", "sessions written for this project (CC BY 4.0)", "ships with the package"),
+        ("annomi", "motivational-interviewing demonstrations (codes CC BY 4.0)", there),
+        ("PATH", "a JSON-lines file of coded sessions", "yours"),
+    ):
+        print(f"{name:<10}{about:<64}{where}")
+
+
+@corpora.command("fetch")
+def fetch_corpus(
+    name: Annotated[str, typer.Argument(metavar="annomi", help="Which corpus.")],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Where to put it; else your data folder."),
+    ] = None,
+) -> None:
+    """Download the text of a corpus from its authors, and check that it is the right version.
+
+    Prints the path of the file. A file that is there already is not fetched again, and another
+    file of that name is never overwritten.
+    """
+    from alliance.training.corpora import fetch_annomi
+
+    if name != "annomi":
+        raise ConfigError(f"expected a corpus that can be fetched (annomi), found {name!r}")
+    print(fetch_annomi(to))
+
+
+@corpora.command("show")
+def show_corpus(
+    corpus: Annotated[
+        str, typer.Argument(metavar="CORPUS", help="authored, annomi or a JSON-lines file.")
+    ],
+    annomi: AnnomiOption = None,
+) -> None:
+    """Show what a corpus holds and how far its coders agree, as Markdown tables."""
+    from alliance.training.composition import coder_agreement, composition
+    from alliance.training.corpora import load
+
+    sessions = load(corpus, annomi_file=annomi)
+    print(composition(sessions), coder_agreement(sessions), sep="\n\n")
+
+
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model folder, or 'shipped' for ours.")
+    ],
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            metavar="CORPUS", help="authored, annomi or a JSON-lines file of coded sessions."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the figures as JSON."),
+    ] = None,
+    markdown_file: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE", help="Write the figures as Markdown tables."),
+    ] = None,
+    predictions_file: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE.npz", help="Write every turn's prediction."),
+    ] = None,
+    annomi: AnnomiOption = None,
+    purpose: Annotated[
+        Purpose, typer.Option(help="Whose thresholds decide the labels.")
+    ] = Purpose.RESEARCH,
+    resamples: Annotated[
+        int, typer.Option(min=1, help="How often the sessions are drawn anew for the intervals.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress, only complaints.")
+    ] = False,
+) -> None:
+    r"""Measure a model on coded sessions that it has not seen.
+
+    For client, therapist and both: precision, recall, F1 and AUPRC of each label, macro-F1, kappa
+    and calibration, with 95% intervals over sessions, beside the two coders' own agreement. The
+    tables go to standard output unless a file is named. No words of a transcript are written.
+
+    \b
+    Examples:
+      alliance evaluate shipped my_codings.jsonl
+      alliance evaluate runs/mine annomi -o report.json --markdown report.md
+    """
+    from alliance.model.classifier import RuptureClassifier
+    from alliance.training.corpora import load
+    from alliance.training.evaluation import collect, figures
+    from alliance.training.files import write_whole
+    from alliance.training.tables import markdown
+
+    sessions = load(corpus, annomi_file=annomi)
+    if model == SHIPPED and corpus.partition(":")[0] in ("authored", "annomi"):
+        print(
+            f"alliance: the shipped model was trained on {corpus.partition(':')[0]}; these figures "
+            f"say nothing of sessions it has not seen (see the model card for those)",
+            file=sys.stderr,
+        )
+    classifier = RuptureClassifier.load(None if model == SHIPPED else model)
+    predictions = collect(classifier, _tracked(sessions, quiet=quiet), purpose=purpose)
+    report = {
+        "corpus": Path(corpus).name if Path(corpus).is_file() else corpus.partition(":")[0],
+        "purpose": purpose.value,
+        **figures(predictions, resamples=resamples, seed=seed),
+    }
+    if predictions_file is not None:
+        predictions.save(predictions_file)
+    if output is not None:
+        write_whole(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    if markdown_file is not None:
+        write_whole(markdown_file, markdown(report))
+    if output is None and markdown_file is None:
+        print(markdown(report), end="")
+
+
+def card(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the cards are.")] = Path(
+        "data_cards"
+    ),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a card is out of date.")
+    ] = False,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corpus", metavar="NAME=FILE", help="A further corpus of the cards. May be repeated."
+        ),
+    ] = None,
+) -> None:
+    r"""Fill the figures of the data cards and the model card.
+
+    A card's figures stand between two marks and come from the shipped corpora, from a corpus named
+    with --corpus, or from the report FOLDER/figures/NAME.json.
+
+    \b
+    Examples:
+      alliance card --check
+      alliance card --corpus failed_esconv=sessions.jsonl
+    """
+    from alliance.training.cards import fill_cards
+    from alliance.training.corpora import load
+
+    named = {}
+    for option in corpus or []:
+        name, equals, spec = option.partition("=")
+        if not (name and equals and spec):
+            raise ConfigError(f"expected --corpus NAME=FILE, found {option!r}")
+        named[name] = load(spec)
+    report = fill_cards(folder, corpora=named, write=not check)
+    for block in report.left:
+        print(f"alliance: nothing at hand to fill {block}; left as it is", file=sys.stderr)
+    for path in report.changed:
+        state = "out of date; run alliance card" if check else "filled"
+        print(f"alliance: {path}: {state}", file=sys.stderr)
+    if check and report.changed:
+        raise typer.Exit(1)
+
+
+def _tracked(sessions: "tuple[CodedSession, ...]", *, quiet: bool) -> "Iterable[CodedSession]":
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    silent = quiet or not console.is_terminal
+    return track(sessions, description="labelling", console=console, disable=silent, transient=True)
