@@ -20,7 +20,7 @@ from alliance.model.session import Session, Turn
 from alliance.training import composition
 from alliance.training.corpora import CodedSession, annomi_labels, authored
 from alliance.training.files import write_whole
-from alliance.training.tables import comparison_markdown, markdown
+from alliance.training.tables import comparison_markdown, crossvalidation_markdown, markdown
 
 REPORTS: Final = "figures"
 """The folder beside the cards that holds the reports: ``NAME.json`` fills the block ``NAME``."""
@@ -125,23 +125,18 @@ def corpus_blocks(name: str, sessions: tuple[CodedSession, ...]) -> dict[str, Ca
 
 
 def report_markdown(report: Mapping[str, Any]) -> str:
-    """A report as Markdown: figures, a comparison, or several of them by name.
+    """A report of evaluation, of cross-validation, or a comparison, as Markdown.
 
     Raises:
         ValueError: if it is none of these.
     """
+    if "network" in report:
+        return crossvalidation_markdown(report)
     if "rival" in report:
         return comparison_markdown(report)
     if "speakers" in report:
         return markdown(report)
-    parts = [
-        f"**{name}**\n\n{report_markdown(part).strip()}"
-        for name, part in report.items()
-        if isinstance(part, Mapping)
-    ]
-    if not parts:
-        raise ValueError("no figures in it")
-    return "\n\n".join(parts)
+    raise ValueError("no figures in it")
 
 
 def annomi_without_text() -> tuple[CodedSession, ...]:

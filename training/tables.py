@@ -59,6 +59,31 @@ def comparison_markdown(compared: Mapping[str, Any]) -> str:
     )
 
 
+def crossvalidation_markdown(report: Mapping[str, Any]) -> str:
+    """A report of :func:`alliance.training.crossvalidation.crossvalidate` as Markdown.
+
+    The network's tables, then the baseline's figures on the same turns and the difference.
+    """
+    rival = report["baseline"]
+    speakers = rival["speakers"]
+    rows = [
+        (title, *(estimate(**speakers[name][key]) for name in _SPEAKERS))
+        for title, key in (("macro-F1", "macro_f1"), ("Cohen's κ", "kappa"))
+    ]
+    for label in LABELS:
+        cells = [speakers[name]["labels"][label.value] for name in _SPEAKERS]
+        marked = [estimate(**cell["f1"]) + (_FEW_MARK if cell["few"] else "") for cell in cells]
+        rows.append((f"F1, {label.title}", *marked))
+    difference = estimate(**report["macro_f1_difference"], signed=True)
+    return (
+        f"{markdown(report['network'])}\n"
+        f"The baseline ({rival['model']}), trained and tested on the same sessions:\n\n"
+        f"{table(('', *_SPEAKERS), rows)}\n\n"
+        f"Macro-F1 of the network minus that of the baseline, both speakers pooled, paired over "
+        f"sessions: {difference}.\n"
+    )
+
+
 def estimate(
     value: float | None,
     low: float | None = None,

@@ -2,12 +2,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from alliance.model.errors import ConfigError, InputError
-from alliance.training import cards, commands, composition, corpora
+from alliance.training import cards, commands, composition, corpora, evaluation, tables
+from alliance.training.predictions import Predictions
 
 CARDS = Path(__file__).parents[2] / "data_cards"
 STUB = Path(__file__).parents[1] / "data" / "stub_model"
@@ -102,6 +104,30 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "card.md").write_text(BLOCK.format("mine", ""))
     with pytest.raises(InputError, match=r"mine\.json"):
         cards.fill_cards(tmp_path)
+
+
+def test_every_kind_of_report_has_its_tables() -> None:
+    probabilities = np.full((40, 4), 0.25)
+    zeros, quarters = np.zeros(40, dtype=np.int64), np.arange(40) % 4
+    made = Predictions(
+        "net", ("a", "b"), quarters // 2, np.arange(40), quarters % 2, quarters, quarters, quarters,
+        probabilities, zeros, zeros > 0, zeros, zeros,
+    )  # fmt: skip
+    figures = evaluation.figures(made, resamples=20)
+    report = {
+        "config": {"name": "net"},
+        "network": figures,
+        "baseline": {**figures, "model": "rival"},
+        "macro_f1_difference": {"value": 0.1, "low": 0.05, "high": 0.15},
+    }
+    text = cards.report_markdown(json.loads(json.dumps(report)))
+    assert text.startswith(tables.markdown(figures))
+    assert "The baseline (rival)" in text
+    assert "+.10 [+.05, +.15]" in text
+    compared = evaluation.comparison(made, made, resamples=20)
+    assert cards.report_markdown(compared) == tables.comparison_markdown(compared)
+    with pytest.raises(ValueError, match="no figures"):
+        cards.report_markdown({"config": {}})
 
 
 # --- commands
