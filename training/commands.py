@@ -114,7 +114,7 @@ def evaluate(
         bool, typer.Option("--quiet", "-q", help="No progress, only complaints.")
     ] = False,
 ) -> None:
-    r"""Measure a model on coded sessions that it has not seen.
+    """Measure a model on coded sessions that it has not seen.
 
     For client, therapist and both: precision, recall, F1 and AUPRC of each label, macro-F1, kappa
     and calibration, with 95% intervals over sessions, beside the two coders' own agreement. The
@@ -124,7 +124,7 @@ def evaluate(
     Examples:
       alliance evaluate shipped my_codings.jsonl
       alliance evaluate runs/mine annomi -o report.json --markdown report.md
-    """
+    """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
     from alliance.training.corpora import load
     from alliance.training.evaluation import collect, figures
@@ -169,7 +169,7 @@ def card(
         ),
     ] = None,
 ) -> None:
-    r"""Fill the figures of the data cards and the model card.
+    """Fill the figures of the data cards and the model card.
 
     A card's figures stand between two marks and come from the shipped corpora, from a corpus named
     with --corpus, or from the report FOLDER/figures/NAME.json.
@@ -178,7 +178,7 @@ def card(
     Examples:
       alliance card --check
       alliance card --corpus failed_esconv=sessions.jsonl
-    """
+    """  # noqa: D301  # as above
     from alliance.training.cards import fill_cards
     from alliance.training.corpora import load
 

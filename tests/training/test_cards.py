@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,13 @@ def test_every_kind_of_report_has_its_tables() -> None:
 
 
 # --- commands
+
+
+def test_the_commands_are_light_to_import() -> None:
+    heavy = "{'numpy', 'torch', 'sklearn', 'datasets', 'transformers', 'onnxruntime'}"
+    code = f"import sys, alliance.training.commands; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.fixture(scope="module")
