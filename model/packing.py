@@ -149,9 +149,6 @@ def plan_windows(lengths: Sequence[int], config: PackingConfig) -> list[Window]:
             while first > 0 and used + lengths[first - 1] <= config.room:
                 first -= 1
                 used += lengths[first]
-            # Filled backwards, it may have come to hold its predecessor whole.
-            while windows and windows[-1].first >= first:
-                windows.pop()
             windows.append(Window(first, stop))
             break
         windows.append(Window(first, stop))
