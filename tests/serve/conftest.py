@@ -57,6 +57,6 @@ def spawn(program: list[str]) -> Callable[..., subprocess.CompletedProcess[bytes
 
     def run(*args: str | Path, **keywords: object) -> subprocess.CompletedProcess[bytes]:
         words = [*program, *(str(arg) for arg in args)]
-        return subprocess.run(words, capture_output=True, check=False, timeout=60, **keywords)  # type: ignore[call-overload,no-any-return]
+        return subprocess.run(words, capture_output=True, check=False, timeout=120, **keywords)  # type: ignore[call-overload,no-any-return]
 
     return run
