@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ _CLIENT = (Marker.N, Marker.W2, Marker.N, Marker.C2, Marker.N, Marker.PB)
 _THERAPIST = (Marker.N, Marker.PT, Marker.N, Marker.CT, Marker.N, Marker.N)
 
 
-def coded_session(number: int, *, turns: int = 24, fold: int | None = None) -> CodedSession:
+def _coded_session(number: int, *, turns: int = 24, fold: int | None = None) -> CodedSession:
     """A session whose codes follow from its words."""
     said, codes = [], []
     for place in range(turns):
@@ -42,10 +42,17 @@ def coded_session(number: int, *, turns: int = 24, fold: int | None = None) -> C
     )
 
 
-def coded_sessions(count: int, *, folds: int = 0) -> list[CodedSession]:
-    return [
-        coded_session(number, fold=number % folds if folds else None) for number in range(count)
-    ]
+@pytest.fixture(scope="session")
+def coded_sessions() -> Callable[..., list[CodedSession]]:
+    """Makes ``count`` sessions, numbered from ``first``, in ``folds`` folds if there are any."""
+
+    def make(count: int, *, first: int = 0, folds: int = 0) -> list[CodedSession]:
+        return [
+            _coded_session(number, fold=number % folds if folds else None)
+            for number in range(first, first + count)
+        ]
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -103,15 +110,20 @@ def tiny_config(tiny_base: Path) -> TrainingConfig:
     )
 
 
-def write_coded_lines(path: Path, sessions: Sequence[CodedSession]) -> None:
-    """Coded sessions in the form that ``--corpus`` reads."""
-    lines = []
-    for coded in sessions:
-        turns = [
-            {**turn.to_dict(), "code": code, "coder_a": a, "coder_b": b}
-            for turn, code, a, b in zip(
-                coded.session.turns, coded.codes, coded.coder_a, coded.coder_b, strict=True
-            )
-        ]
-        lines.append(json.dumps({"id": coded.id, "turns": turns}))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+@pytest.fixture(scope="session")
+def write_coded_lines() -> Callable[[Path, Sequence[CodedSession]], None]:
+    """Writes coded sessions in the form that ``--corpus`` reads."""
+
+    def write(path: Path, sessions: Sequence[CodedSession]) -> None:
+        lines = []
+        for coded in sessions:
+            turns = [
+                {**turn.to_dict(), "code": code, "coder_a": a, "coder_b": b}
+                for turn, code, a, b in zip(
+                    coded.session.turns, coded.codes, coded.coder_a, coded.coder_b, strict=True
+                )
+            ]
+            lines.append(json.dumps({"id": coded.id, "turns": turns}))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    return write

@@ -1,0 +1,117 @@
+"""A network learns, stops, and goes on after a kill, on sessions made for the test."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from alliance.model import classifier
+from alliance.model.agreement import confusion_matrix, macro_f1
+from alliance.training import trainer as training
+from alliance.training.config import TrainingConfig
+from alliance.training.corpora import CodedSession
+from alliance.training.network import build_network, pool_turns
+from alliance.training.trainer import WindowTrainer, predict, train_network
+
+Make = Callable[..., list[CodedSession]]
+
+
+def _corpora(make: Make) -> dict[str, list[CodedSession]]:
+    return {"annomi": make(12), "authored": make(12, first=50)}
+
+
+def test_a_network_learns_what_the_words_say(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    dev, test = coded_sessions(4, first=100), coded_sessions(4, first=200)
+    before = predict(build_network(tiny_config.encoder), test, name="untrained")
+    network, results = train_network(
+        tiny_config, _corpora(coded_sessions), dev, tmp_path, quiet=True
+    )
+    after = predict(network, test, name="trained")
+    assert macro_f1(confusion_matrix(before.gold, before.predicted)) < 0.5
+    assert macro_f1(confusion_matrix(after.gold, after.predicted)) > 0.9
+    first, second = results
+    assert first.score is None  # the first stage runs its epochs out
+    assert second.score == max(second.scores)
+    assert second.epochs == second.scores.index(second.score) + 1
+
+
+class _KilledError(Exception):
+    pass
+
+
+def test_a_killed_stage_goes_on_to_the_same_weights(
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = dataclasses.replace(tiny_config, stages=tiny_config.stages[1:])
+    dev = coded_sessions(3, first=100)
+    whole, _ = train_network(config, _corpora(coded_sessions), dev, tmp_path / "whole", quiet=True)
+
+    step = WindowTrainer.training_step
+
+    def dying(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == self.args.save_steps + 1:
+            raise _KilledError
+        return step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WindowTrainer, "training_step", dying)
+        with pytest.raises(_KilledError):
+            train_network(config, _corpora(coded_sessions), dev, tmp_path / "killed", quiet=True)
+    assert list((tmp_path / "killed" / "stage-1").glob("checkpoint-*"))
+    resumed, _ = train_network(
+        config, _corpora(coded_sessions), dev, tmp_path / "killed", quiet=True
+    )
+    expected = whole.model.state_dict()
+    for name, found in resumed.model.state_dict().items():
+        assert torch.allclose(found, expected[name], atol=1e-5), name
+
+
+def test_a_finished_stage_is_loaded_not_trained_again(
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpora = _corpora(coded_sessions)
+    dev = coded_sessions(3, first=100)
+    network, results = train_network(tiny_config, corpora, dev, tmp_path, quiet=True)
+    monkeypatch.setattr(training, "WindowTrainer", None)  # whoever trains now fails
+    again, results_again = train_network(tiny_config, corpora, dev, tmp_path, quiet=True)
+    assert results_again == results
+    expected = network.model.state_dict()
+    assert all(torch.equal(w, expected[name]) for name, w in again.model.state_dict().items())
+
+
+def test_stop_after_ends_a_stage_early(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    last = dataclasses.replace(tiny_config.stages[1], patience=0, stop_after=2)
+    config = dataclasses.replace(tiny_config, stages=(last,))
+    _, (result,) = train_network(config, _corpora(coded_sessions), [], tmp_path, quiet=True)
+    assert result == training.StageResult(epochs=2, score=None, scores=())
+
+
+def test_turns_are_pooled_in_training_as_in_labelling() -> None:
+    generator = np.random.default_rng(0)
+    lengths = [3, 1, 5]
+    logits = generator.normal(size=(11, 21)).astype(np.float32)
+    turn_of_token = torch.tensor([[-1, 0, 0, 0, 1, 2, 2, 2, 2, 2, -1]])
+    trained = pool_turns(torch.from_numpy(logits)[None], turn_of_token, 3).numpy()
+    assert trained == pytest.approx(classifier.pool_turns(logits, lengths), abs=1e-6)
+
+
+def test_a_literal_special_token_stays_text(tiny_config: TrainingConfig) -> None:
+    network = build_network(tiny_config.encoder)
+    (ids,) = network.turn_tokenizer(["[SEP] [CLS] [PAD]"])
+    special = {network.packing.opening_id, network.packing.closing_id, 0}
+    assert not special & set(ids.tolist())
+    assert len(set(network.packing.role_ids.values())) == 3
