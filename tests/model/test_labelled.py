@@ -45,7 +45,7 @@ def drawn_turns(draw: st.DrawFn) -> LabelledTurn:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(drawn_turns())
 def test_a_labelled_turn_comes_back_from_json(labelled: LabelledTurn) -> None:
     assert LabelledTurn.from_dict(json.loads(json.dumps(labelled.to_dict()))) == labelled

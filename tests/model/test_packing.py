@@ -54,7 +54,7 @@ def drawn_plans(draw: st.DrawFn) -> tuple[list[int], PackingConfig]:
     return lengths, config
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(drawn_plans())
 def test_windows_cover_a_session(plan: tuple[list[int], PackingConfig]) -> None:
     lengths, config = plan
@@ -68,7 +68,7 @@ def test_windows_cover_a_session(plan: tuple[list[int], PackingConfig]) -> None:
         assert earlier.stop < later.stop, "the later lies within the earlier"
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(drawn_plans())
 def test_windows_are_as_full_as_they_can_be(plan: tuple[list[int], PackingConfig]) -> None:
     lengths, config = plan
@@ -78,7 +78,7 @@ def test_windows_are_as_full_as_they_can_be(plan: tuple[list[int], PackingConfig
     assert last.first == 0 or sum(lengths[last.first - 1 :]) > config.room
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(drawn_plans())
 def test_windows_share_what_they_may_and_no_more(plan: tuple[list[int], PackingConfig]) -> None:
     lengths, config = plan
@@ -139,7 +139,7 @@ def chosen_naively(lengths: Sequence[int], windows: Sequence[Window]) -> list[in
     return best
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(drawn_plans())
 def test_a_turn_is_read_where_its_smaller_context_is_largest(
     plan: tuple[list[int], PackingConfig],
@@ -174,7 +174,7 @@ drawn_turns = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(turns=drawn_turns, config=drawn_packings())
 def test_a_window_opens_each_turn_with_one_role_token(
     tokenizer: TurnTokenizer, turns: list[Turn], config: PackingConfig
@@ -192,7 +192,7 @@ def test_a_window_opens_each_turn_with_one_role_token(
         assert ids[1] == ROLE_IDS[inside[0].role]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(turns=drawn_turns, config=drawn_packings())
 def test_head_and_tail_of_a_long_turn_are_kept(
     tokenizer: TurnTokenizer, turns: list[Turn], config: PackingConfig
@@ -257,7 +257,7 @@ def test_every_role_needs_its_token() -> None:
         PackingConfig({Role.CLIENT: 4, Role.THERAPIST: 3}, opening_id=1, closing_id=2)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(drawn_packings())
 def test_a_packing_comes_back_from_json(config: PackingConfig) -> None:
     data: dict[str, Any] = json.loads(json.dumps(config.to_dict()))

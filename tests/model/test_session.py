@@ -31,7 +31,7 @@ drawn_sessions = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(drawn_sessions)
 def test_a_session_comes_back_from_json(session: Session) -> None:
     assert Session.from_dict(json.loads(json.dumps(session.to_dict()))) == session

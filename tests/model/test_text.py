@@ -84,7 +84,7 @@ def test_a_note_takes_nothing_from_what_is_said_around_it(note: str) -> None:
     assert has_words(f"No {note}")
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="[](){}<>*xIyou 1\n", max_size=120))
 def test_text_without_a_letter_or_digit_never_has_words(text: str) -> None:
     # Notes are only ever taken away: they bring no words in.
@@ -123,7 +123,7 @@ pieces = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(pieces)
 def test_normalising_twice_changes_nothing_more(text: str) -> None:
     once = normalise(text)

@@ -44,7 +44,7 @@ def test_nothing_is_added_or_cut(tokenizer_file: Path) -> None:
     assert tokenizer([]) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(texts=st.lists(st.text(max_size=20), max_size=4))
 def test_a_text_has_the_same_tokens_in_any_company(stub: Path, texts: list[str]) -> None:
     tokenizer = TurnTokenizer.from_file(stub / "tokenizer.json")
