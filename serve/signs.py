@@ -24,9 +24,8 @@ STYLES: Final[Mapping[Label, str]] = {
 """The labels' colours as rich styles."""
 
 # What a terminal might obey instead of show: control characters (escape sequences begin with one)
-# and marks that turn the direction of what follows; and halves of surrogate pairs, which no
-# encoding can write.
-_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# and marks that turn the direction of what follows.
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MOST_CHARACTERS: Final = 4000  # of one text looked at; nothing longer is ever shown
 _WORD_NEAR: Final = 0.7  # of a cut text's length: a word's end before that is too far to go back
 _ASCII_FORMS: Final = str.maketrans(
@@ -78,6 +77,7 @@ class Signs:
         line = _UNSAFE.sub("\ufffd" if self.unicode else "?", line)
         if not self.unicode:
             line = line.translate(_ASCII_FORMS)
+        # What the encoding cannot write becomes "?": in UTF-8, the halves of surrogate pairs.
         return line.encode(self.encoding, "replace").decode(self.encoding)
 
     def shorten(self, text: str, cells: int) -> str:

@@ -169,6 +169,12 @@ def test_a_number_that_does_not_fit_gives_way_to_a_mark(sketch: Sketch) -> None:
     assert (first.split()[-1], second) == ("└", "┘")
 
 
+def test_numbers_of_neighbouring_columns_never_run_together(sketch: Sketch) -> None:
+    # Five turns a column, and an episode in each: "123" would read as one number.
+    (first, *_) = marks_of(shown(sketch("cC1 tN cN tN cN " * 90), 40))
+    assert first == "╵" * 30
+
+
 def test_several_episodes_in_one_column(sketch: Sketch) -> None:
     every_five = "cC1 tN cN tN cN " * 400
     text = shown(sketch(every_five))
