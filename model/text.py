@@ -36,6 +36,8 @@ _PLAIN: Final = str.maketrans(
         "\ufeff": None,
     }
 )
+# Half of a character, as broken JSON escapes leave it: no tokenizer takes it.
+_PLAIN.update(dict.fromkeys(range(0xD800, 0xE000), "\ufffd"))
 
 
 def has_words(text: str) -> bool:

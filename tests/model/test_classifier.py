@@ -241,8 +241,8 @@ def test_a_marker_is_legal_even_where_all_have_underflowed(
     assert (turn.label, turn.marker, turn.p_marker) == (Label.WITHDRAWAL, marker, 0.0)
 
 
-texts = st.text(max_size=30) | st.lists(
-    st.sampled_from([*WORDS, "[CLIENT]", "[SEP]", "[laughs]", "xxx", "😀"]), max_size=45
+texts = st.text(st.characters(exclude_categories=()), max_size=30) | st.lists(
+    st.sampled_from([*WORDS, "[CLIENT]", "[SEP]", "[laughs]", "xxx", "😀", "\ud83d"]), max_size=45
 ).map(" ".join)
 speakers = st.sampled_from(["therapist", "client", "Mother", "[CLIENT]"])
 

@@ -110,6 +110,8 @@ def test_notes_within_notes_are_followed_a_few_levels_only() -> None:
         ("at 10:30 (pause)", "at 10:30 (pause)"),
         ("cafe\u0301", "café"),
         ("e\u200b\u0301", "é"),
+        # Half of an emoji, as a broken JSON escape leaves it.
+        ("so \ud83d so", "so \ufffd so"),
         ("", ""),
     ],
 )
