@@ -1,0 +1,44 @@
+"""The formats that can be read, and the endings of their files."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from alliance.model.formats.jsonlines import read_json, read_jsonl
+from alliance.model.formats.plain import read_plain
+from alliance.model.formats.source import RawSession, Source
+from alliance.model.formats.subtitles import read_srt, read_vtt
+from alliance.model.formats.tables import read_csv, read_tsv
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: its name, the endings of its files (lower case), what it is, and its reader."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    description: str
+    read: Callable[[Source], Iterator[RawSession]]
+
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Format("txt", (".txt", ".text"), "plain text with speakers before turns", read_plain),
+            Format("csv", (".csv",), "a table, one turn a row", read_csv),
+            Format("tsv", (".tsv", ".tab"), "a table separated by tabs", read_tsv),
+            Format("jsonl", (".jsonl", ".ndjson"), "one session or turn a line", read_jsonl),
+            Format("json", (".json",), "one session, or a list of them", read_json),
+            Format("vtt", (".vtt",), "WebVTT subtitles", read_vtt),
+            Format("srt", (".srt",), "SubRip subtitles", read_srt),
+        )
+    }
+)
+"""The formats by name, as ``format=`` and ``--input-format`` take them."""
+
+SUFFIXES: Final[Mapping[str, str]] = MappingProxyType(
+    {suffix: each.name for each in FORMATS.values() for suffix in each.suffixes}
+)
+"""The endings of files, each with its format's name."""
