@@ -74,6 +74,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 _SHOWN_NAME: Final = re.compile(r"[^.,;:!?…\"“”]{1,40}")
 _SHOWN: Final = 30
+_MILLISECONDS: Final = ("_ms", " ms", "(ms)", "[ms]", "msec", "millis", "milliseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Columns:
 
     def unit_ms(self, field: str) -> bool:
         """Whether bare numbers in a column of times are milliseconds; else they are seconds."""
-        return _key(self.names[field]).endswith(("_ms", "_msec", "millis", "milliseconds"))
+        return self.names[field].lower().endswith(_MILLISECONDS)
 
 
 def check_columns(chosen: Mapping[str, str] | None) -> dict[str, str]:
@@ -170,7 +171,7 @@ def listed(header: Iterable[str]) -> str:
     hidden = len(names) - len(shown)
     if hidden:
         shown.append(f"{hidden} more that {'does' if hidden == 1 else 'do'} not look like names")
-    return ", ".join(shown)
+    return ", ".join(shown) or "none"
 
 
 def _place_of_chosen(field: str, column: str, header: Sequence[str], keys: Sequence[str]) -> int:

@@ -10,7 +10,8 @@ from alliance.model.formats.times import clock_ms
 
 _TIME: Final = r"(?:\d{1,4}:)?\d{1,3}:\d{1,2}(?:[.,]\d{1,6})?"
 _TIMING: Final = re.compile(rf"\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?:\s.*)?")
-_NOT_SHOWN: Final = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)|(?:NOTE|STYLE|REGION):")
+_MEANT_AS_TIMING: Final = re.compile(r"\s*\d+:[\d:.,]*\s*-->")
+_NOT_SHOWN: Final = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s|$)")
 
 
 @dataclass(slots=True)
@@ -42,8 +43,7 @@ def read_cues(source: Source) -> Iterator[Cue]:
     """
     cue: Cue | None = None
     for number, block in _blocks(source):
-        timings = [place for place, line in enumerate(block) if "-->" in line]
-        timings = [place for place in timings if _is_timing(block[place])]
+        timings = [place for place, line in enumerate(block) if _MEANT_AS_TIMING.match(line)]
         if not timings:
             if cue is not None and not _NOT_SHOWN.match(block[0]):
                 cue.lines.extend(block)
@@ -51,13 +51,15 @@ def read_cues(source: Source) -> Iterator[Cue]:
         before = block[: timings[0]]
         if cue is not None and not _NOT_SHOWN.match(block[0]):
             cue.lines.extend(before[:-1])  # the last one is the identifier
+        identifier = before[-1].strip() if before else ""
         for place, following in zip(timings, [*timings[1:], None], strict=True):
             if cue is not None:
                 yield cue
             cue = _cue(block[place], source, number + place)
             shown = block[place + 1 : following]
-            if following is not None and shown and shown[-1].strip().isdecimal():
-                shown = shown[:-1]  # the number of the next cue, no blank line before it
+            identifier = _next(identifier)
+            if following is not None and identifier and shown[-1:] == [identifier]:
+                shown = shown[:-1]  # the next cue's, which has no blank line before it
             cue.lines.extend(shown)
     if cue is not None:
         yield cue
@@ -78,8 +80,10 @@ def _blocks(source: Source) -> Iterator[tuple[int, Sequence[str]]]:
         yield number - len(block) + 1, block
 
 
-def _is_timing(line: str) -> bool:
-    return _TIMING.fullmatch(line) is not None
+def _next(identifier: str) -> str:
+    """The number after a cue's number; empty for identifiers that do not count."""
+    counts = identifier.isascii() and identifier.isdigit() and len(identifier) < 10
+    return str(int(identifier) + 1) if counts else ""
 
 
 def _cue(line: str, source: Source, number: int) -> Cue:

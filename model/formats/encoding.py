@@ -27,21 +27,24 @@ _MARKS: Final = (
 _KINDS: Final = (
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
     (b"II*\x00", "a TIFF image"),
     (b"MM\x00*", "a TIFF image"),
-    (b"%PDF", "a PDF document"),
+    (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive (such as a Word or Excel document)"),
     (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "an old Word or Excel document"),
     (b"{\\rtf", "an RTF document"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"7z\xbc\xaf", "a 7z archive"),
-    (b"RIFF", "a sound or video recording"),
-    (b"ID3", "a sound recording"),
-    (b"OggS", "a sound recording"),
-    (b"fLaC", "a sound recording"),
-    (b"PAR1", "a Parquet table"),
+    # The byte after the letters keeps a speaker called ID3 or PAR1 apart from these.
+    (b"ID3\x02", "a sound recording"),
+    (b"ID3\x03", "a sound recording"),
+    (b"ID3\x04", "a sound recording"),
+    (b"OggS\x00", "a sound recording"),
+    (b"fLaC\x00", "a sound recording"),
+    (b"PAR1\x15", "a Parquet table"),
     (b"SQLite format 3\x00", "an SQLite database"),
 )
 
@@ -176,7 +179,7 @@ def _line_ends(text: str) -> int:
 
 def _refuse_what_is_no_text(head: bytes, *, name: str, encoding: str | None) -> None:
     kind = next((kind for magic, kind in _KINDS if head.startswith(magic)), None)
-    if kind is None and head[4:8] == b"ftyp":
+    if kind is None and (head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and b"\0" in head)):
         kind = "a sound or video recording"
     if kind is not None:
         raise TranscriptError(f"expected a text file, found {kind}; {_TO_TEXT}", source=name)

@@ -177,7 +177,7 @@ class _Keys:
         if field := columns.missing():
             raise self._source.error(
                 f"expected a session with the key 'turns', or a turn with the key '{field}', found "
-                f"{listed(keys) or 'no keys'}; name it with --column {field}=NAME",
+                f"{listed(keys)}; name it with --column {field}=NAME",
                 line=line,
             )
         return columns

@@ -10,20 +10,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from alliance.model.formats.prefixes import Prefix, Prefixes, time_mark
+from alliance.model.formats.prefixes import Prefix, Prefixes, TimeMark, time_mark
 from alliance.model.formats.source import RawSession, RawTurn, Source
 
 _NUMBERED: Final = re.compile(r"[ \t]*(\d{1,6})[.)|]?(?:[ \t]+|$)")
 _SHARE: Final = 0.5  # of the lines have a number, where each line is counted
 _RUN: Final = 0.9  # of the numbers follow on from the one before
 _FEWEST: Final = 4  # numbers, below which they are what was said
-_HEAD: Final = 15  # lines within which a file may tell about itself
 _CLOSING: Final = re.compile(r"\s*Transcribed by https?://\S+\s*", re.IGNORECASE)
 
 
 def read_plain(source: Source) -> Iterator[RawSession]:
     """The session of a plain text."""
-    lines = [line.rstrip("\r\n\f") for line in source.lines()]
+    lines = [line.strip("\r\n\f") for line in source.lines()]
     if not any(line.strip() for line in lines):
         raise source.error("expected a transcript, found an empty file; check its export")
     if lines and _CLOSING.fullmatch(next(line for line in reversed(lines) if line.strip())):
@@ -89,47 +88,60 @@ def _every_few(numbers: dict[int, int], filled: dict[int, int]) -> set[int]:
 def _after_head(lines: Sequence[str], prefixes: Prefixes) -> int:
     """Where the turns may start: after a head that tells about the file.
 
-    A head's ``Therapist: Dr. Lee`` looks like a turn, but ``Date: 3 May`` beside it gives it away.
+    A head's ``Therapist: Dr. Lee`` looks like a turn, but ``Date: 3 May`` beside it gives it away:
+    a first paragraph of which a third is of that kind is no talk, if talk comes after it.
     """
-    filled = [place for place, line in enumerate(lines) if line.strip()]
-    start = filled[0]
+    start = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
     end = next((p for p in range(start, len(lines)) if not lines[p].strip()), len(lines))
-    about = [p for p in filled[:_HEAD] if p < end and prefixes.about_the_file(lines[p])]
-    if not about:
-        return 0
-    # The whole first paragraph, if turns come after it; else the lines up to the last of its kind.
-    if end - start <= _HEAD and any(prefixes.match(lines[p]) for p in range(end, len(lines))):
+    about = sum(prefixes.about_the_file(line) for line in lines[start:end])
+    if about * 3 >= end - start and any(prefixes.match(line) for line in lines[end:]):
         return end
-    return about[-1] + 1
+    return start
 
 
 def _turns(lines: Sequence[str], prefixes: Prefixes, *, first: int) -> list[RawTurn]:
     turns: list[RawTurn] = []
     opened: Prefix | None = None
     parts: list[str] = []
-    line_number = 0
-    mark: tuple[int | None, int | None] | None = None  # a time alone on the line just before
+    number = 0  # of the line that opened the turn
+    marks = _time_marks(lines)
+    mark: TimeMark | None = None  # on the line just before
 
     def close() -> None:
         if opened is not None:
             text = " ".join(part for part in parts if part)
-            start, end = opened.start_ms, opened.end_ms
-            turns.append(RawTurn(opened.name, text, line_number, start, end))
+            turns.append(RawTurn(opened.name, text, number, opened.start_ms, opened.end_ms))
 
     for place in range(first, len(lines)):
         line = lines[place]
         if not line.strip():
             continue
-        if (time := time_mark(line)) is not None:
-            mark = time
+        if place in marks:
+            mark = marks[place]
             continue
-        if (prefix := prefixes.match(line)) is not None:
+        if (prefix := prefixes.match(line)) is None:
+            parts.append(line.strip())
+        else:
             close()
             if prefix.start_ms is None and mark is not None:
-                prefix = Prefix(prefix.name, prefix.text, *mark)
-            opened, parts, line_number = prefix, [prefix.text], place + 1
-        else:
-            parts.append(line.strip())
+                prefix = Prefix(prefix.name, prefix.text, mark.start_ms, mark.end_ms)
+            opened, parts, number = prefix, [prefix.text], place + 1
         mark = None
     close()
     return turns
+
+
+def _time_marks(lines: Sequence[str]) -> dict[int, TimeMark]:
+    """The margin's times, by line.
+
+    Bare digits on a line of their own may be the end of a broken sentence ("we met at / 5:30").
+    They are the margin's if they open a paragraph, or if there are several and they run forward.
+    """
+    found = {place: mark for place, line in enumerate(lines) if (mark := time_mark(line))}
+    bare = [mark.start_ms or 0 for mark in found.values() if mark.bare]
+    forward = len(bare) > 1 and bare == sorted(bare)
+    return {
+        place: mark
+        for place, mark in found.items()
+        if not mark.bare or forward or place == 0 or not lines[place - 1].strip()
+    }

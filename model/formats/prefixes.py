@@ -21,7 +21,7 @@ from typing import Final
 from alliance.model.formats.roles import RoleMap, clean_name
 from alliance.model.formats.times import clock_ms
 
-__all__ = ["Prefix", "Prefixes", "time_mark"]
+__all__ = ["Prefix", "Prefixes", "TimeMark", "time_mark"]
 
 _LOOKED_AT: Final = 200  # characters of a line; a prefix is much shorter
 _LONGEST: Final = 40
@@ -32,7 +32,7 @@ _ABOUT_THE_FILE: Final = frozenset(
         *("date of session", "duration", "end time", "file", "file name", "filename", "gender"),
         *("id", "interview", "language", "length", "location", "participants", "place"),
         *("present", "recording", "session", "session date", "session id", "session number"),
-        *("setting", "source", "start time", "study", "subject", "time", "title", "topic"),
+        *("setting", "source", "start time", "study", "time", "title", "topic"),
         *("transcribed by", "transcriber", "transcript", "transcription", "version"),
     }
 )
@@ -67,6 +67,8 @@ _ALONE: Final = re.compile(
 )
 _TIME_LINE: Final = re.compile(rf"[ \t]*(?P<mark>{_MARK})[ \t]*")
 _TIMES: Final = re.compile(_TIME)
+# Marks that show nothing (zero-width, writing direction), and the no-break space.
+_INVISIBLE: Final = {**dict.fromkeys(map(ord, "\u200b\u200e\u200f\u2060\ufeff")), 0xA0: " "}
 _NUMBER: Final = re.compile(r"[\s_#-]*\d{1,4}$")
 _WITHIN_NAMES: Final = frozenset(
     {"&", "and", "da", "de", "del", "den", "der", "di", "du", "el", "la", "le", "of", "the", "van"}
@@ -106,6 +108,11 @@ class _Seen:
     name: str
     times: int = 0
     opens_paragraph: bool = False
+
+    @property
+    def is_title(self) -> bool:
+        """Whether it begins as what tells about a file does: ``Session Five: …``."""
+        return self.name.split()[0].casefold() in _ABOUT_THE_FILE
 
 
 class Prefixes:
@@ -165,7 +172,8 @@ class Prefixes:
         accepted = {
             key
             for key, one in seen.items()
-            if _looks_like_a_name(one.name) and (one.times > 1 or one.opens_paragraph or every_line)
+            if _looks_like_a_name(one.name)
+            and (one.times > 1 or ((one.opens_paragraph or every_line) and not one.is_title))
         }
         if accepted or capitals:
             return frozenset(accepted)
@@ -176,6 +184,7 @@ class Prefixes:
         )
 
     def _candidate(self, line: str) -> _Candidate | None:
+        line = line.translate(_INVISIBLE).lstrip()
         head = line[:_LOOKED_AT]
         if match := _COLON.match(head):
             return self._with_colon(match, line)
@@ -197,17 +206,28 @@ class Prefixes:
                 name = whole  # "Anna (therapist)"
             else:
                 rest = f"{note} {rest.lstrip()}"  # "Client (crying): …"
-        tight = match["colon"] is not None and match.end() < len(line) and note == ""
-        tight = tight and not rest[:1].isspace()
+        # "T:Well" may do for T; "see:this" would not. Full-width colons bring their own space.
+        tight = match["colon"] == ":" and rest != "" and not rest[0].isspace()
         start, end = _span(match["before"] or match["after"] or "")
         prefix = Prefix(name, rest.strip(), start, end)
         return _Candidate(prefix, known_only=tight or match["tab"] is not None)
 
 
-def time_mark(line: str) -> tuple[int | None, int | None] | None:
-    """Start and end (ms) of a line that holds nothing but a time; None for any other line."""
+@dataclass(frozen=True, slots=True)
+class TimeMark:
+    """A time on a line of its own; ``bare`` if nothing but the digits shows that it is one."""
+
+    start_ms: int | None
+    end_ms: int | None
+    bare: bool
+
+
+def time_mark(line: str) -> TimeMark | None:
+    """The time on a line that holds nothing else; None for any other line."""
     match = _TIME_LINE.fullmatch(line)
-    return None if match is None else _span(match["mark"])
+    if match is None:
+        return None
+    return TimeMark(*_span(match["mark"]), bare=match["mark"][0] not in "[(<{")
 
 
 def _span(mark: str) -> tuple[int | None, int | None]:

@@ -153,11 +153,10 @@ def _format_of(name: str, chosen: str | None) -> Format:
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
         return FORMATS[SUFFIXES[suffix]]
-    known = ", ".join(SUFFIXES)
+    found = "standard input, which has no name" if name == _STDIN else suffix or "no ending"
     raise TranscriptError(
-        f"expected a transcript whose name ends in {known}, found {suffix or 'no such ending'}; "
-        f"save it as one of these, or name what it is with --input-format "
-        f"({', '.join(FORMATS)})",
+        f"expected a transcript whose name ends in {', '.join(SUFFIXES)}, found {found}; save it "
+        f"as one of these, or say what it is with --input-format ({', '.join(FORMATS)})",
         source=name,
     )
 

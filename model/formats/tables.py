@@ -45,7 +45,7 @@ def _rows(source: Source, separators: Sequence[str]) -> Iterator[Row]:
         skipped += 1 + more
     separator_, columns, width = _dialect(source, head, separators, line=skipped + 1)
     table = _records(source, chain(head, lines), separator_, skipped=skipped)
-    next(table)  # the header
+    next(table, None)  # the header
     for line, cells in table:
         if not any(cell.strip() for cell in cells):
             continue

@@ -4,7 +4,8 @@ import math
 import re
 from typing import Final
 
-_CLOCK: Final = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):([0-5]?\d)(?:[.,:](\d{1,6}))?", re.ASCII)
+# AnnoMI writes one time as 00:09:025, hence the nought.
+_CLOCK: Final = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(0?[0-5]?\d)(?:[.,](\d{1,6}))?", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,10}(?:[.,]\d{1,12})?", re.ASCII)
 _LONGEST_MS: Final = 10**12  # thirty years: what is longer is a date, not a time in a recording
 
