@@ -17,6 +17,7 @@ _NUMBERED: Final = re.compile(r"[ \t]*(\d{1,6})[.)|]?(?:[ \t]+|$)")
 _SHARE: Final = 0.5  # of the lines have a number, where each line is counted
 _RUN: Final = 0.9  # of the numbers follow on from the one before
 _FEWEST: Final = 4  # numbers, below which they are what was said
+_FEW: Final = 3  # times, likewise
 _CLOSING: Final = re.compile(r"\s*Transcribed by https?://\S+\s*", re.IGNORECASE)
 
 
@@ -88,15 +89,19 @@ def _every_few(numbers: dict[int, int], filled: dict[int, int]) -> set[int]:
 def _after_head(lines: Sequence[str], prefixes: Prefixes) -> int:
     """Where the turns may start: after a head that tells about the file.
 
-    A head's ``Therapist: Dr. Lee`` looks like a turn, but ``Date: 3 May`` beside it gives it away:
-    a first paragraph of which a third is of that kind is no talk, if talk comes after it.
+    A head's ``Therapist: Dr. Lee`` looks like a turn, but ``Date: 3 May`` beside it gives it away.
+    A first paragraph of which a third is of that kind is no talk, if talk comes after it and the
+    paragraph either begins so or has other names than the talk.
     """
     start = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
     end = next((p for p in range(start, len(lines)) if not lines[p].strip()), len(lines))
     about = sum(prefixes.about_the_file(line) for line in lines[start:end])
-    if about * 3 >= end - start and any(prefixes.match(line) for line in lines[end:]):
-        return end
-    return start
+    if not about or about * 3 < end - start:
+        return start
+    names = {match.name for line in lines[start:end] if (match := prefixes.match(line))}
+    later = {match.name for line in lines[end:] if (match := prefixes.match(line))}
+    begins_so = prefixes.about_the_file(lines[start])
+    return end if later and (begins_so or not names & later) else start
 
 
 def _turns(lines: Sequence[str], prefixes: Prefixes, *, first: int) -> list[RawTurn]:
@@ -139,7 +144,7 @@ def _time_marks(lines: Sequence[str]) -> dict[int, TimeMark]:
     """
     found = {place: mark for place, line in enumerate(lines) if (mark := time_mark(line))}
     bare = [mark.start_ms or 0 for mark in found.values() if mark.bare]
-    forward = len(bare) > 1 and bare == sorted(bare)
+    forward = len(bare) >= _FEW and bare == sorted(bare)
     return {
         place: mark
         for place, mark in found.items()

@@ -49,7 +49,7 @@ _NO_SPEAKERS: Final = _ABOUT_THE_FILE | frozenset(
 
 _TIME: Final = r"(?:\d{1,3}:)?\d{1,3}:[0-5]\d(?:[.,]\d{1,3})?"
 _SPAN: Final = rf"{_TIME}(?:[ \t]*(?:-->|[-–—])[ \t]*{_TIME})?"
-_MINUTE: Final = r"\d{1,3}[ \t]*(?:min(?:ute)?s?\b\.?|['′’])"
+_MINUTE: Final = r"\d{1,3}[ \t]*(?:min\b\.?|['′’])"  # spelt out, minutes are what was said
 _MARK: Final = rf"[\[(<{{]?[ \t]*(?:{_SPAN}|{_MINUTE})[ \t]*[\])>}}]?"
 _WORD: Final = r"[\w.'’&/#@-]"
 # Credentials may follow a name ("Ana Ruiz, PhD, LMFT"); other commas are a sentence's.
@@ -186,13 +186,12 @@ class Prefixes:
     def _candidate(self, line: str) -> _Candidate | None:
         line = line.translate(_INVISIBLE).lstrip()
         head = line[:_LOOKED_AT]
-        if match := _COLON.match(head):
-            return self._with_colon(match, line)
         if (match := _ALONE.fullmatch(head)) and len(line) <= _LOOKED_AT:
             set_off = match["gap"] != " " or match["after"][0] in "[("
             prefix = Prefix(clean_name(match["name"]), "", *_span(match["after"]))
             return _Candidate(prefix, once=set_off) if len(prefix.name) <= _LONGEST else None
-        return None
+        match = _COLON.match(head)
+        return None if match is None else self._with_colon(match, line)
 
     def _with_colon(self, match: re.Match[str], line: str) -> _Candidate | None:
         name, rest = clean_name(match["name"]), line[match.end() :]
