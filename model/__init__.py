@@ -7,6 +7,7 @@ classifier is first used.
 from typing import TYPE_CHECKING, Any
 
 from alliance.model.codebook import CODEBOOK_VERSION, Label, Marker, Role
+from alliance.model.formats import read_session, read_sessions
 from alliance.model.labelled import (
     LabelledSession,
     LabelledTurn,
@@ -16,24 +17,40 @@ from alliance.model.labelled import (
     UnlabelledReason,
 )
 from alliance.model.session import Session, Turn
+from alliance.model.timeline import (
+    Kind,
+    Outcome,
+    RuptureEpisode,
+    Timeline,
+    TimelineConfig,
+    timeline,
+)
 
 if TYPE_CHECKING:
     from alliance.model.classifier import RuptureClassifier
 
 __all__ = [
     "CODEBOOK_VERSION",
+    "Kind",
     "Label",
     "LabelledSession",
     "LabelledTurn",
     "Marker",
     "ModelInfo",
+    "Outcome",
     "Probabilities",
     "Purpose",
     "Role",
     "RuptureClassifier",
+    "RuptureEpisode",
     "Session",
+    "Timeline",
+    "TimelineConfig",
     "Turn",
     "UnlabelledReason",
+    "read_session",
+    "read_sessions",
+    "timeline",
 ]
 
 

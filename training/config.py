@@ -121,7 +121,8 @@ class TrainingConfig:
         seed: of every draw and initialisation.
         precision: ``bf16`` (autocast), ``fp32``, or ``auto``: bf16 where the processor computes
             it natively. On one that does not, emulated bf16 takes ten times as long as fp32.
-        quantise: ``int8`` (dynamic), or ``none`` to export float weights.
+        quantise: ``int8`` to export the smallest form whose labels equal the network's (dynamic
+            int8, else weights alone in 8 bits, else float32), or ``none`` for float32.
         encoder, loss, stages: the sections.
     """
 

@@ -19,8 +19,6 @@ from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.predictions import Predictions
 from alliance.training.trainer import predict, train_network
 
-_CHECK_SESSIONS = 40
-
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -141,7 +139,7 @@ def train_on_all(
         name=config.name,
         calibration=calibration,
         decision=decision,
-        check_on=corpora[next(iter(config.stages[-1].shares))][:_CHECK_SESSIONS],
+        check_on=corpora[next(iter(config.stages[-1].shares))],
         quantise=config.quantise,
     )
     write_json(crossvalidation / "export.json", [asdict(check) for check in checks])

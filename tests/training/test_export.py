@@ -68,6 +68,21 @@ def test_int8_is_kept_when_the_labels_stay_the_same(
     assert RuptureClassifier.load(tmp_path / "model").calibration.temperature == 1.5
 
 
+def test_weights_alone_in_bytes_stay_near_the_float_logits(
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = build_network(tiny_config.encoder)
+    monkeypatch.setattr(export, "FORMS", {"weights8": export.FORMS["weights8"]})
+    (check,) = _export(network, tmp_path / "model", coded_sessions(3))
+    assert check.form == "weights8"
+    expected, found = _scores(network, tmp_path / "model", coded_sessions(1)[0])
+    assert found == pytest.approx(expected, abs=0.02)
+    assert not np.array_equal(found, expected)  # it is quantised
+
+
 def test_a_form_that_changes_labels_is_refused(
     tiny_config: TrainingConfig,
     coded_sessions: Make,
@@ -81,7 +96,7 @@ def test_a_form_that_changes_labels_is_refused(
     def wrong(source: Path, target: Path) -> None:
         export.write_onnx(spoiled, target)
 
-    monkeypatch.setattr(export, "quantise_onnx", wrong)
+    monkeypatch.setattr(export, "FORMS", {"int8": wrong, "float32": export.FORMS["float32"]})
     checks = _export(network, tmp_path / "model", coded_sessions(3))
     assert [(check.form, check.passed) for check in checks] == [
         ("int8", False),
