@@ -1,11 +1,13 @@
 """From a trained network to a model folder: ONNX, quantised if that changes no label."""
 
 import json
+import logging
 import math
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -101,16 +103,12 @@ def quantise_weights(source: Path, target: Path) -> None:
     dynamic int8 where activations have outliers or the processor saturates (AVX2 without VNNI),
     and about as small.
     """
-    import logging
-
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import (
         DefaultWeightOnlyQuantConfig,
         MatMulNBitsQuantizer,
     )
 
-    # It reports every node of the graph.
-    logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)
     model = onnx.load(str(source))
     _quantise_embedding(model.graph)
     settings = DefaultWeightOnlyQuantConfig(block_size=32, is_symmetric=True, bits=8)
@@ -150,6 +148,17 @@ def _quantise_embedding(graph: Any) -> None:
 
 def _keep_float(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """The quantisers report every node of the graph, and advice that does not apply."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 FORMS: Final[Mapping[str, Callable[[Path, Path], None]]] = {
@@ -194,7 +203,8 @@ def export_network(
         for form in FORMS if quantise == "int8" else ("float32",):
             built = Path(scratch) / form
             built.mkdir()
-            FORMS[form](plain, built / "model.onnx")
+            with _without_chatter():
+                FORMS[form](plain, built / "model.onnx")
             write_settings(network, built, name, calibration, decision)
             checks.append(_compare(built, form, expected, check_on))
             if checks[-1].passed:

@@ -13,7 +13,14 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import Tensor
 from torch.utils.data import SequentialSampler
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from alliance.model.agreement import average_precision
@@ -46,6 +53,15 @@ class _StopAfter(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         control.should_training_stop |= state.global_step >= self._step
         return control
+
+
+class _Progress(ProgressCallback):
+    """A bar on stderr that carries the figures; standard output is for data."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if self.training_bar is not None and logs:
+            shown = {k: v for k, v in logs.items() if k in ("loss", f"eval_{DEV_METRIC}")}
+            self.training_bar.set_postfix(shown)
 
 
 class WindowTrainer(Trainer):
@@ -249,6 +265,10 @@ def train_stage(
     trainer = WindowTrainer(
         network, plan, stage, config.loss, dev, args=arguments, callbacks=callbacks
     )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    if not quiet:
+        trainer.add_callback(_Progress())
     trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     state = trainer.state
     scores = tuple(

@@ -72,10 +72,17 @@ def big(tmp_path: Path) -> Path:
     return path
 
 
+def _heeding_interrupts() -> None:
+    # A test run that was started in the background hands on that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(program: list[str], big: Path, stub: Path, out: Path) -> subprocess.Popen[bytes]:
     """A run that has begun to write."""
     words = [*program, "label", str(big), "--model", str(stub), "-o", str(out)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_heeding_interrupts
+    )
     deadline = time.monotonic() + 120  # a busy machine takes its time to start
     while time.monotonic() < deadline:
         parts = list(out.parent.glob(".alliance-*.part"))
