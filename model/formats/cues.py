@@ -10,7 +10,7 @@ from alliance.model.formats.times import clock_ms
 
 _TIME: Final = r"(?:\d{1,4}:)?\d{1,3}:\d{1,2}(?:[.,]\d{1,6})?"
 _TIMING: Final = re.compile(rf"\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?:\s.*)?")
-_MEANT_AS_TIMING: Final = re.compile(r"\s*\d+:[\d:.,]*\s*-->")
+_MEANT_AS_TIMING: Final = re.compile(r"\s*\d+:\S*\s*-->")
 _NOT_SHOWN: Final = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)(?:\s|$)")
 
 

@@ -49,6 +49,7 @@ _KINDS: Final = (
 )
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_NOT_FOR_FILES: Final = frozenset({"idna", "punycode"})  # of names in the web's addresses
 _TO_TEXT: Final = "save it as plain text (UTF-8) or export it in a format that can be read"
 
 
@@ -60,16 +61,20 @@ def check_encoding(encoding: str | None) -> str | None:
     """
     if encoding is None:
         return None
+    problem = ConfigError(
+        f"expected the name of a text encoding such as utf-8, utf-16-le or cp1252, found "
+        f"'{encoding}'; correct --encoding"
+    )
     try:
-        # It looks the codec up and also refuses those that do not make text (base64, rot13, …).
-        b"".decode(encoding)
-        codecs.getincrementaldecoder(encoding)
-    except (LookupError, ValueError) as error:  # a UnicodeError is a ValueError
-        raise ConfigError(
-            f"expected the name of a text encoding such as utf-8, utf-16-le or cp1252, found "
-            f"'{encoding}'; correct --encoding"
-        ) from error
-    return codecs.lookup(encoding).name
+        b"a".decode(encoding)  # refuses codecs that do not make text (base64, rot13, …)
+    except UnicodeDecodeError:
+        pass  # half a character in UTF-16
+    except (LookupError, ValueError) as error:
+        raise problem from error
+    name = codecs.lookup(encoding).name
+    if name in _NOT_FOR_FILES:
+        raise problem
+    return name
 
 
 def read_lines(stream: BinaryIO, *, name: str, encoding: str | None = None) -> Iterator[str]:
@@ -136,8 +141,6 @@ class _Decoder:
             text = self._decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
             raise self._undecodable(error, self._read - pending) from error
-        except UnicodeError as error:  # a few codecs (idna, punycode) give no position
-            raise self._undecodable(None, self._read) from error
         self._read += len(chunk)
         if self._first and text:
             self._first = False
@@ -152,20 +155,16 @@ class _Decoder:
             )
         return text
 
-    def _undecodable(self, error: UnicodeDecodeError | None, before: int) -> TranscriptError:
-        line, place = self.line, ""
-        if error is not None:
-            good = error.object[: error.start].decode(self._codec, "ignore")
-            line += _line_ends(good)
-            place = f" (byte {before + error.start + 1} of the file)"
+    def _undecodable(self, error: UnicodeDecodeError, before: int) -> TranscriptError:
+        good = error.object[: error.start].decode(self._codec, "ignore")
         expected = (
             self._codec.upper() if self._chosen else "UTF-8, or UTF-16 with a byte-order mark"
         )
         return TranscriptError(
-            f"expected text in {expected}, found bytes that are not{place}; name the file's "
-            f"encoding, e.g. --encoding cp1252",
+            f"expected text in {expected}, found what is not at byte "
+            f"{before + error.start + 1} of the file; name its encoding, e.g. --encoding cp1252",
             source=self._name,
-            line=line,
+            line=self.line + _line_ends(good),
         )
 
 

@@ -17,6 +17,7 @@ _NUMBERED: Final = re.compile(r"[ \t]*(\d{1,6})[.)|]?(?:[ \t]+|$)")
 _SHARE: Final = 0.5  # of the lines have a number, where each line is counted
 _RUN: Final = 0.9  # of the numbers follow on from the one before
 _FEWEST: Final = 4  # numbers, below which they are what was said
+_HEAD: Final = 30  # lines, above which a paragraph is no head
 _FEW: Final = 3  # times, likewise
 _CLOSING: Final = re.compile(r"\s*Transcribed by https?://\S+\s*", re.IGNORECASE)
 
@@ -95,6 +96,8 @@ def _after_head(lines: Sequence[str], prefixes: Prefixes) -> int:
     """
     start = next((place for place, line in enumerate(lines) if line.strip()), len(lines))
     end = next((p for p in range(start, len(lines)) if not lines[p].strip()), len(lines))
+    if end - start > _HEAD:
+        return start
     about = sum(prefixes.about_the_file(line) for line in lines[start:end])
     if not about or about * 3 < end - start:
         return start

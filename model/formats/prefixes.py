@@ -14,10 +14,12 @@ gives them a role. What does not count is text of the turn it stands in.
 """
 
 import re
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from alliance.model.codebook import Role
 from alliance.model.formats.roles import RoleMap, clean_name
 from alliance.model.formats.times import clock_ms
 
@@ -67,8 +69,8 @@ _ALONE: Final = re.compile(
 )
 _TIME_LINE: Final = re.compile(rf"[ \t]*(?P<mark>{_MARK})[ \t]*")
 _TIMES: Final = re.compile(_TIME)
-# Marks that show nothing (zero-width, writing direction), and the no-break space.
-_INVISIBLE: Final = {**dict.fromkeys(map(ord, "\u200b\u200e\u200f\u2060\ufeff")), 0xA0: " "}
+# Space, and marks that show nothing (zero-width, writing direction).
+_INVISIBLE: Final = string.whitespace + "\u00a0\u3000\u200b\u200e\u200f\u2060\ufeff"
 _NUMBER: Final = re.compile(r"[\s_#-]*\d{1,4}$")
 _WITHIN_NAMES: Final = frozenset(
     {"&", "and", "da", "de", "del", "den", "der", "di", "du", "el", "la", "le", "of", "the", "van"}
@@ -125,6 +127,7 @@ class Prefixes:
 
     def __init__(self, lines: Iterable[str], roles: RoleMap) -> None:
         self._roles = roles
+        self._known: dict[str, Role | None] = {}  # what the map said; a file has few names
         self._accepted = self._accept(lines)
 
     def match(self, line: str) -> Prefix | None:
@@ -133,7 +136,7 @@ class Prefixes:
         if candidate is None:
             return None
         name = candidate.prefix.name
-        if self._roles.role(name) is None and (
+        if self._role(name) is None and (
             candidate.known_only or name.casefold() not in self._accepted
         ):
             return None
@@ -145,7 +148,12 @@ class Prefixes:
         if candidate is None:
             return False
         name = candidate.prefix.name
-        return _word(name) in _ABOUT_THE_FILE and self._roles.role(name) is None
+        return _word(name) in _ABOUT_THE_FILE and self._role(name) is None
+
+    def _role(self, name: str) -> Role | None:
+        if name not in self._known:
+            self._known[name] = self._roles.role(name)
+        return self._known[name]
 
     def _accept(self, lines: Iterable[str]) -> frozenset[str]:
         seen: dict[str, _Seen] = {}
@@ -160,7 +168,7 @@ class Prefixes:
             name = "" if candidate is None else candidate.prefix.name
             if candidate is None:
                 every_line = every_line and (not begun or _TIME_LINE.fullmatch(line) is not None)
-            elif self._roles.role(name) is not None:
+            elif self._role(name) is not None:
                 begun = True
                 capitals = capitals or not name.islower()
             elif not candidate.known_only and _word(name) not in _NO_SPEAKERS:
@@ -184,8 +192,8 @@ class Prefixes:
         )
 
     def _candidate(self, line: str) -> _Candidate | None:
-        line = line.translate(_INVISIBLE).lstrip()
-        head = line[:_LOOKED_AT]
+        line = line.lstrip(_INVISIBLE)
+        head = line[:_LOOKED_AT].replace("\u00a0", " ")  # the no-break space in "Dr. Lee"
         if (match := _ALONE.fullmatch(head)) and len(line) <= _LOOKED_AT:
             set_off = match["gap"] != " " or match["after"][0] in "[("
             prefix = Prefix(clean_name(match["name"]), "", *_span(match["after"]))
@@ -197,17 +205,18 @@ class Prefixes:
         name, rest = clean_name(match["name"]), line[match.end() :]
         if len(name) > _LONGEST or rest.startswith("//"):  # a web address
             return None
+        # "T:Well" may do for T; "see:this" would not. Full-width colons bring their own space.
+        tight = match["colon"] == ":" and rest != "" and not rest[0].isspace()
         if note := (match["note"] or "").strip():
             whole = f"{name} {note}"
             if self._roles.given(whole) != self._roles.given(name) or (
-                self._roles.role(name) is None and self._roles.role(whole) is not None
+                self._role(name) is None and self._roles.role(whole) is not None
             ):
                 name = whole  # "Anna (therapist)"
             else:
                 rest = f"{note} {rest.lstrip()}"  # "Client (crying): …"
-        # "T:Well" may do for T; "see:this" would not. Full-width colons bring their own space.
-        tight = match["colon"] == ":" and rest != "" and not rest[0].isspace()
-        start, end = _span(match["before"] or match["after"] or "")
+        mark = match["before"] or match["after"]
+        start, end = _span(mark) if mark else (None, None)
         prefix = Prefix(name, rest.strip(), start, end)
         return _Candidate(prefix, known_only=tight or match["tab"] is not None)
 

@@ -15,7 +15,7 @@ from alliance.model.labelled import UnlabelledReason
 _NO_TIME: Final = frozenset({"", "-", "na", "n/a", "nan", "none", "null"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """The fields of one turn.
 

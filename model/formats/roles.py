@@ -127,8 +127,9 @@ class RoleMap:
 
 def clean_name(name: str) -> str:
     """A speaker's name on one line: single spaces, no invisible characters."""
-    spaced = "".join(c if c.isprintable() else " " for c in name)
-    return " ".join(spaced.split())
+    if not name.isprintable():
+        name = "".join(c if c.isprintable() else " " for c in name)
+    return " ".join(name.split())
 
 
 def _key(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from alliance.model.formats.source import RawSession, RawTurn, Source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """One turn and what its row says of the session; ``session`` is None without a column."""
 

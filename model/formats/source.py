@@ -53,7 +53,8 @@ class Source:
         return TranscriptError(problem, source=self.name, line=line)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made per turn of a corpus, and frozen ones take several times as long to make.
+@dataclass(slots=True)
 class RawTurn:
     """A turn as the file has it.
 

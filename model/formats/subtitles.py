@@ -52,8 +52,7 @@ def _read(source: Source) -> Iterator[RawSession]:
             "expected cues with times (00:01:23.000 --> 00:01:25.000), found none; check that the "
             "file is whole"
         )
-    lines = [_spoken(line) for cue in cues if not _has_voice(cue) for line in cue.lines]
-    prefixes = Prefixes(lines, source.roles)
+    prefixes = Prefixes(_lines_without_voices(cues), source.roles)
     turns = [
         RawTurn(said.speaker, " ".join(said.parts), said.cue.line, said.cue.start_ms, said.end_ms)
         for said in _merged(cues, prefixes)
@@ -64,6 +63,13 @@ def _read(source: Source) -> Iterator[RawSession]:
             "speakers"
         )
     yield RawSession(source.stem, turns, turns[0].line)
+
+
+def _lines_without_voices(cues: Sequence[Cue]) -> Iterator[str]:
+    for cue in cues:
+        if not _has_voice(cue):
+            yield ""  # a cue is as good as a paragraph
+            yield from map(_spoken, cue.lines)
 
 
 def _merged(cues: Sequence[Cue], prefixes: Prefixes) -> Iterator[_Said]:

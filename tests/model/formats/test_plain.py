@@ -265,6 +265,10 @@ def test_a_note_beside_the_speaker_is_text(said: Said) -> None:
         (C, "(wife) Yes."),
     ]
     assert said("a.txt", content, roles={"Client (wife)": "other"})[3] == ("Client (wife)", "Yes.")
+    content = "T: Hello.\nAnna (crying): No.\nAnna: Yes.\n"
+    with pytest.raises(UnknownSpeakerError, match="found 'Anna' "):
+        said("a.txt", content)
+    assert said("a.txt", content, roles={"anna": "client"})[1] == (C, "(crying) No.")
 
 
 def test_tabs_and_tight_colons_do_for_known_names_alone(said: Said) -> None:
@@ -277,8 +281,12 @@ def test_tabs_and_tight_colons_do_for_known_names_alone(said: Said) -> None:
 
 
 def test_invisible_characters(said: Said) -> None:
-    content = "\ufeff\u200bDr.\u00a0Lee:\u00a0Hello.\n\u200e C: Line\u2028separator\u0085stays.\n"
-    assert said("a.txt", content) == [(T, "Hello."), (C, "Line\u2028separator\u0085stays.")]
+    text = "Line\u2028separator\u0085and\u00a0all\u200bstays."
+    content = f"\ufeff\u200bDr.\u00a0Lee:\u00a0Hello.\n\u200e C: {text}\n"
+    assert said("a.txt", content) == [
+        (T, "Hello."),
+        (C, text),
+    ]
 
 
 def test_names_in_scripts_without_capitals(said: Said) -> None:
