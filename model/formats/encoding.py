@@ -92,32 +92,34 @@ def read_lines(stream: BinaryIO, *, name: str, encoding: str | None = None) -> I
     Raises:
         TranscriptError: if the bytes are not text in that encoding.
     """
-    head = _read(stream, _SNIFFED)
+    head = b""
+    while len(head) < _SNIFFED and (more := _read(stream, _SNIFFED - len(head))):
+        head += more  # a pipe may give a few bytes at a time
     marked = next(((mark, codec) for mark, codec in _MARKS if head.startswith(mark)), None)
     if marked is None:
         _refuse_what_is_no_text(head, name=name, encoding=encoding)
     mark, codec = marked or (b"", encoding or "utf-8")
     decoder = _Decoder(codec, name=name, read=len(mark), chosen=bool(encoding) or bool(mark))
     pieces: list[str] = []  # of a line whose end has not been read yet
-    chunk = head[len(mark) :]
-    while True:
-        text = decoder.decode(chunk, final=not chunk)
+    chunk, ended = head[len(mark) :], False
+    while not ended:
+        chunk = chunk or _read(stream, _CHUNK)
+        ended = not chunk
+        text = decoder.decode(chunk, final=ended)
+        chunk = b""
         if pieces and pieces[-1].endswith("\r"):
             # A line feed at the chunk's start belongs to the carriage return before it.
             text, pieces = "".join(pieces) + text, []
         start = 0
         for match in _LINE_END.finditer(text):
             end = match.end()
-            if end == len(text) and match[0] == "\r" and chunk:
+            if end == len(text) and match[0] == "\r" and not ended:
                 break  # its line feed may come with the next chunk
             decoder.line += 1
             yield "".join((*pieces, text[start:end])) if pieces else text[start:end]
             pieces, start = [], end
         if start < len(text):
             pieces.append(text[start:])
-        if not chunk:
-            break
-        chunk = _read(stream, _CHUNK)
     if pieces:
         yield "".join(pieces)
 

@@ -67,7 +67,7 @@ _COLON: Final = re.compile(
 _ALONE: Final = re.compile(
     rf"[ \t]*(?P<name>{_NAME})(?P<gap>[ \t]+)(?P<after>[\[(]?{_TIME}[\])]?)[ \t]*"
 )
-_TIME_LINE: Final = re.compile(rf"[ \t]*(?P<mark>{_MARK})[ \t]*")
+_MARKED: Final = re.compile(_MARK)
 _TIMES: Final = re.compile(_TIME)
 # Space, and marks that show nothing (zero-width, writing direction).
 _INVISIBLE: Final = string.whitespace + "\u00a0\u3000\u200b\u200e\u200f\u2060\ufeff"
@@ -167,7 +167,7 @@ class Prefixes:
             candidate = self._candidate(line)
             name = "" if candidate is None else candidate.prefix.name
             if candidate is None:
-                every_line = every_line and (not begun or _TIME_LINE.fullmatch(line) is not None)
+                every_line = every_line and (not begun or time_mark(line) is not None)
             elif self._role(name) is not None:
                 begun = True
                 capitals = capitals or not name.islower()
@@ -232,10 +232,11 @@ class TimeMark:
 
 def time_mark(line: str) -> TimeMark | None:
     """The time on a line that holds nothing else; None for any other line."""
-    match = _TIME_LINE.fullmatch(line)
+    line = line.strip()
+    match = _MARKED.fullmatch(line) if len(line) <= _LONGEST else None
     if match is None:
         return None
-    return TimeMark(*_span(match["mark"]), bare=match["mark"][0] not in "[(<{")
+    return TimeMark(*_span(line), bare=line[0] not in "[(<{")
 
 
 def _span(mark: str) -> tuple[int | None, int | None]:

@@ -106,6 +106,8 @@ class RoleMap:
     def given(self, name: str) -> Role | None:
         """The role the caller's map gives, or None where it is silent."""
         key = _key(name)
+        if len(key) > MAX_NAME:
+            return self._given.get(key)
         brackets = _IN_BRACKETS.match(key)
         base = brackets["name"] if brackets else key
         for each in (key, base, _NUMBER.sub("", base)):
@@ -147,6 +149,8 @@ def _role(name: str, value: str) -> Role:
 
 
 def _well_known(key: str) -> Role | None:
+    if len(key) > MAX_NAME:
+        return None
     if role := _plain(key):
         return role
     if (brackets := _IN_BRACKETS.match(key)) is None:

@@ -17,7 +17,7 @@ from alliance.model.formats.roles import clean_name
 from alliance.model.formats.source import RawSession, RawTurn, Source
 
 # Only what WebVTT and SubRip define: <laughs> or <inaudible> is the transcriber's and stays.
-_VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?(?:[ \t\n]+(?P<name>[^<>]*))?>|</v>", re.IGNORECASE)
+_VOICE: Final = re.compile(r"<v(?:\.[^\s<>]*)?(?:[ \t\n]++(?P<name>[^<>]*+))?>|</v>", re.IGNORECASE)
 _TAG: Final = re.compile(
     r"</?(?:c|i|b|u|s|ruby|rt|lang|font)(?:\.[^\s<>]*)?(?:\s[^<>]*)?>|<\d[\d:.]*>|\{\\[^{}]*\}",
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alliance.model.codebook import Role
@@ -157,6 +157,7 @@ def test_the_same_twice_is_fine() -> None:
     assert RoleMap.parse(["Anna=client", "anna=client"]).role("Anna") is Role.CLIENT
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(Role))
 def test_every_name_can_be_given_every_role(name: str, role: Role) -> None:
     if not clean_name(name).strip(" .:"):
@@ -168,6 +169,7 @@ def test_every_name_can_be_given_every_role(name: str, role: Role) -> None:
     assert (said in ("therapist", "client")) == (role is not Role.OTHER)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=string.printable + "\u200b\u2028 é"))
 def test_names_are_on_one_line(name: str) -> None:
     clean = clean_name(name)
