@@ -1,5 +1,6 @@
 """What the README tells a reader to do works, word for word."""
 
+import json
 import re
 import shutil
 from importlib.resources import as_file
@@ -9,8 +10,10 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from alliance.model import Label
 from alliance.serve.main import app
 from alliance.serve.sessions import example_file
+from alliance.training.tables import estimate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,6 +58,22 @@ def test_every_command_shown_exists_with_its_options() -> None:
         assert command is not None, name
         options = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", words)) <= options, name
+
+
+def test_the_figures_are_those_of_the_report() -> None:
+    report = json.loads(
+        (ROOT / "data_cards" / "figures" / "cross-validation.json").read_text(encoding="utf-8")
+    )
+    network = report["network"]["speakers"]["pooled"]
+    rival = report["baseline"]["speakers"]["pooled"]
+    for figure in (
+        network["macro_f1"],
+        rival["macro_f1"],
+        network["coders_macro_f1"],
+        *(network["labels"][label.value]["f1"] for label in Label),
+    ):
+        assert estimate(**figure) in README
+    assert estimate(**report["macro_f1_difference"], signed=True) in README
 
 
 def test_links_lead_somewhere() -> None:
