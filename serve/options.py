@@ -35,7 +35,7 @@ InputFormatOption = Annotated[
     typer.Option(
         "--input-format",
         metavar="NAME",
-        help="txt, csv, tsv, jsonl, vtt or srt.",
+        help="txt, csv, tsv, jsonl, json, vtt or srt.",
     ),
 ]
 ModelOption = Annotated[
