@@ -173,6 +173,16 @@ def best_epochs(folder: Path) -> int:
     return round(float(np.median(kept)))
 
 
+def refused_forms(folder: Path) -> frozenset[str]:
+    """Forms of export that failed their check on the development sessions of at least one fold."""
+    return frozenset(
+        check["form"]
+        for fold in range(FOLDS)
+        for check in _fold_record(folder, fold)["export"]
+        if not check["passed"]
+    )
+
+
 def _fold_record(folder: Path, fold: int) -> dict[str, Any]:
     text = (folder / f"fold-{fold}" / "fold.json").read_text(encoding="utf-8")
     record: dict[str, Any] = json.loads(text)

@@ -6,7 +6,7 @@ import math
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -178,6 +178,7 @@ def export_network(
     decision: DecisionPolicy,
     check_on: Sequence[CodedSession],
     quantise: str = "int8",
+    refused: Collection[str] = (),
 ) -> list[ExportCheck]:
     """Write a model folder in the first form that passes the equality check.
 
@@ -189,6 +190,7 @@ def export_network(
         decision: saved with it, and used for the check.
         check_on: sessions on which the forms are compared with torch.
         quantise: ``int8`` to try all of :data:`FORMS` in turn, ``none`` for float32 at once.
+        refused: forms not to try, because they failed elsewhere.
 
     Returns:
         The checks made, in order; the last one is of the form that was kept. A float32 form is
@@ -200,7 +202,8 @@ def export_network(
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         plain = Path(scratch) / "plain.onnx"
         write_onnx(network, plain)
-        for form in FORMS if quantise == "int8" else ("float32",):
+        tried = [form for form in FORMS if quantise == "int8" and form not in refused]
+        for form in tried or ["float32"]:
             built = Path(scratch) / form
             built.mkdir()
             with _without_chatter():

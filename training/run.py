@@ -13,7 +13,13 @@ from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import Tell, best_epochs, out_of_fold, write_json
+from alliance.training.crossvalidation import (
+    Tell,
+    best_epochs,
+    out_of_fold,
+    refused_forms,
+    write_json,
+)
 from alliance.training.export import ExportCheck, export_network
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.predictions import Predictions
@@ -102,7 +108,8 @@ def train_on_all(
     """Train on all folds with a cross-validated recipe: how the shipped weights are made.
 
     The last stage ends after the folds' median number of epochs; calibration and thresholds are
-    fitted to the pooled out-of-fold probabilities, since no session is left to hold out.
+    fitted to the pooled out-of-fold probabilities, since no session is left to hold out. For the
+    same reason, a form that changed the labels of some fold's unseen sessions is not tried.
 
     Args:
         config: the recipe that the cross-validation ran.
@@ -141,6 +148,7 @@ def train_on_all(
         decision=decision,
         check_on=corpora[next(iter(config.stages[-1].shares))],
         quantise=config.quantise,
+        refused=refused_forms(crossvalidation),
     )
     write_json(crossvalidation / "export.json", [asdict(check) for check in checks])
     return checks
