@@ -24,7 +24,7 @@ from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation import figures
 from alliance.training.export import export_network
-from alliance.training.files import write_whole
+from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.predictions import Predictions, collect, concatenate
 from alliance.training.trainer import predict, train_network
@@ -274,8 +274,3 @@ def peak_memory_mb() -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if platform.system() == "Darwin" else peak * 1024 / 1e6
-
-
-def write_json(path: Path, content: Any) -> None:
-    """A JSON file, whole or not at all."""
-    write_whole(path, json.dumps(content, indent=2) + "\n")

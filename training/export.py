@@ -1,6 +1,5 @@
 """From a trained network to a model folder: ONNX, quantised if that changes no label."""
 
-import json
 import logging
 import math
 import shutil
@@ -23,8 +22,10 @@ from alliance.model.codebook import CODEBOOK_VERSION, LABELS
 from alliance.model.decision import DecisionPolicy
 from alliance.model.labelled import Purpose
 from alliance.training.corpora import CodedSession
-from alliance.training.network import Network, TorchBackend
+from alliance.training.files import write_json
+from alliance.training.network import Network
 from alliance.training.predictions import Predictions, collect
+from alliance.training.trainer import predict
 
 F1_TOLERANCE: Final = 0.01
 """Every label's F1 of the exported model lies this near to torch's, or the form is refused."""
@@ -197,7 +198,7 @@ def export_network(
         kept even if its check fails, and the check says so.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    expected = _collect_torch(network, check_on, calibration, decision)
+    expected = predict(network, check_on, name="torch", calibration=calibration, decision=decision)
     checks: list[ExportCheck] = []
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         plain = Path(scratch) / "plain.onnx"
@@ -212,7 +213,7 @@ def export_network(
             checks.append(_compare(built, form, expected, check_on))
             if checks[-1].passed:
                 break
-        _write_json(built / "export.json", [asdict(check) for check in checks])
+        write_json(built / "export.json", [asdict(check) for check in checks])
         if folder.exists():
             shutil.rmtree(folder)
         shutil.move(built, folder)
@@ -234,27 +235,9 @@ def write_settings(
         "codebook": CODEBOOK_VERSION,
         "packing": network.packing.to_dict(),
     }
-    _write_json(folder / "config.json", config)
-    _write_json(folder / "calibration.json", calibration.to_dict())
-    _write_json(folder / "decision.json", decision.to_dict())
-
-
-def _collect_torch(
-    network: Network,
-    sessions: Sequence[CodedSession],
-    calibration: Calibration,
-    decision: DecisionPolicy,
-) -> Predictions:
-    network.model.eval()  # type: ignore[no-untyped-call]
-    classifier = RuptureClassifier(
-        "torch",
-        tokenizer=network.turn_tokenizer,
-        backend=TorchBackend(network.model),
-        packing=network.packing,
-        calibration=calibration,
-        decision=decision,
-    )
-    return collect(classifier, sessions, purpose=Purpose.RESEARCH)
+    write_json(folder / "config.json", config)
+    write_json(folder / "calibration.json", calibration.to_dict())
+    write_json(folder / "decision.json", decision.to_dict())
 
 
 def _compare(
@@ -278,7 +261,3 @@ def _compare(
         megabytes=(folder / "model.onnx").stat().st_size / 1e6,
         passed=largest <= F1_TOLERANCE and agreement >= RUPTURE_AGREEMENT,
     )
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,8 +1,10 @@
 """Output files appear whole or not at all."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from alliance.model.errors import InputError
 
@@ -34,6 +36,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
         raise _refusal(path, error) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a JSON file in one step; errors as :func:`write_whole`."""
+    write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 def _refusal(path: Path, error: OSError) -> InputError:

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from tokenizers import Tokenizer
@@ -135,8 +135,3 @@ def turn_loss(
     label_targets = torch.zeros_like(labels).index_add(1, members, targets)
     loss = -(label_targets * labels).sum(dim=1) - code_weight * (targets * codes).sum(dim=1)
     return (loss * weights).sum() / weights.sum().clamp(min=1e-6)
-
-
-def count_parameters(model: Any) -> int:
-    """Number of the network's parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())

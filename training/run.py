@@ -18,9 +18,9 @@ from alliance.training.crossvalidation import (
     best_epochs,
     out_of_fold,
     refused_forms,
-    write_json,
 )
 from alliance.training.export import ExportCheck, export_network
+from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.predictions import Predictions
 from alliance.training.trainer import predict, train_network

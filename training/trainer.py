@@ -24,11 +24,14 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from alliance.model.agreement import average_precision
+from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS, Label
+from alliance.model.decision import DecisionPolicy
 from alliance.model.labelled import Purpose
 from alliance.training.config import LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.files import write_json
 from alliance.training.network import (
     Network,
     TorchBackend,
@@ -151,8 +154,15 @@ def mean_average_precision(predictions: Predictions) -> float:
     return float(np.nanmean(values))
 
 
-def predict(network: Network, sessions: Sequence[CodedSession], *, name: str) -> Predictions:
-    """Uncalibrated probabilities of a network in training, through the product's own windows."""
+def predict(
+    network: Network,
+    sessions: Sequence[CodedSession],
+    *,
+    name: str,
+    calibration: Calibration | None = None,
+    decision: DecisionPolicy | None = None,
+) -> Predictions:
+    """What a torch network says, through the product's own windows; uncalibrated unless told."""
     model = network.model
     training = model.training
     model.eval()  # type: ignore[no-untyped-call]
@@ -161,6 +171,8 @@ def predict(network: Network, sessions: Sequence[CodedSession], *, name: str) ->
         tokenizer=network.turn_tokenizer,
         backend=TorchBackend(model),
         packing=network.packing,
+        calibration=calibration,
+        decision=decision,
     )
     predictions = collect(classifier, sessions, purpose=Purpose.RESEARCH)
     model.train(training)
@@ -279,7 +291,8 @@ def train_stage(
     epochs = scores.index(max(scores)) + 1 if scores else stage.stop_after or stage.epochs
     result = StageResult(epochs, max(scores) if scores else None, scores)
     save_model(network.model, str(weights))
-    _write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
+    # Its presence says that the stage is finished.
+    write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     return result
@@ -338,10 +351,3 @@ def _last_checkpoint(folder: Path) -> str | None:
         return None
     found: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
     return found
-
-
-def _write_json(path: Path, content: Any) -> None:
-    # Written whole or not at all: its presence says that the stage is finished.
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(path)
