@@ -17,7 +17,7 @@ from alliance.model.calibration import (
     label_probabilities,
     legal_codes,
 )
-from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER, Role
+from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError, ModelError
 from alliance.model.labelled import (
@@ -26,7 +26,7 @@ from alliance.model.labelled import (
     ModelInfo,
     Probabilities,
     Purpose,
-    UnlabelledReason,
+    unlabelled_reason,
 )
 from alliance.model.packing import (
     EncodedTurn,
@@ -37,7 +37,6 @@ from alliance.model.packing import (
     window_ids,
 )
 from alliance.model.session import Session, Turn
-from alliance.model.text import has_words
 from alliance.model.tokens import TurnTokenizer
 
 MODEL_FORMAT: Final = 1
@@ -143,7 +142,7 @@ class RuptureClassifier:
         turns = []
         for index, turn in enumerate(session.turns):
             truncated = scores.truncated[index]
-            reason = _unlabelled(turn)
+            reason = unlabelled_reason(turn)
             if reason is not None:
                 turns.append(
                     LabelledTurn(index, turn, truncated=truncated, unlabelled_reason=reason)
@@ -212,12 +211,6 @@ def pool_turns(logits: Logits, lengths: Sequence[int]) -> Logits:
 def shipped_weights() -> Path:
     """The folder of the weights that come with the package."""
     return Path(__file__).parent / "weights"
-
-
-def _unlabelled(turn: Turn) -> UnlabelledReason | None:
-    if turn.role is Role.OTHER:
-        return UnlabelledReason.ROLE_OTHER
-    return None if has_words(turn.text) else UnlabelledReason.NO_WORDS
 
 
 def _probabilities(row: Floats) -> Probabilities:

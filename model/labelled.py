@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from alliance.model.codebook import CODEBOOK_VERSION, LABELS, Label, Marker
+from alliance.model.codebook import CODEBOOK_VERSION, LABELS, Label, Marker, Role
 from alliance.model.session import Session, Turn
+from alliance.model.text import has_words
 
 
 class UnlabelledReason(StrEnum):
@@ -15,6 +16,13 @@ class UnlabelledReason(StrEnum):
 
     NO_WORDS = "no_words"
     ROLE_OTHER = "role_other"
+
+
+def unlabelled_reason(turn: Turn) -> UnlabelledReason | None:
+    """Why a turn can get no label, or None if it can: another person's, or without words."""
+    if turn.role is Role.OTHER:
+        return UnlabelledReason.ROLE_OTHER
+    return None if has_words(turn.text) else UnlabelledReason.NO_WORDS
 
 
 class Purpose(StrEnum):

@@ -22,7 +22,7 @@ from alliance.model.labelled import (
     ModelInfo,
     Probabilities,
     Purpose,
-    UnlabelledReason,
+    unlabelled_reason,
 )
 from alliance.model.session import Session
 from alliance.model.text import has_words, normalise
@@ -60,13 +60,7 @@ class Baseline:
         probabilities = self._probabilities(session)
         turns = []
         for index, turn in enumerate(session.turns):
-            reason = (
-                UnlabelledReason.ROLE_OTHER
-                if turn.role is Role.OTHER
-                else None
-                if has_words(turn.text)
-                else UnlabelledReason.NO_WORDS
-            )
+            reason = unlabelled_reason(turn)
             if reason is not None:
                 turns.append(LabelledTurn(index, turn, unlabelled_reason=reason))
                 continue

@@ -17,8 +17,8 @@ from torch.utils.data import Dataset
 
 from alliance.model.calibration import legal_codes
 from alliance.model.codebook import LABELS, MARKER_ORDER, Marker, Role
+from alliance.model.labelled import unlabelled_reason
 from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_turns, window_ids
-from alliance.model.text import has_words
 from alliance.model.tokens import TurnTokenizer
 from alliance.training.config import LossConfig, StageConfig
 from alliance.training.corpora import CodedSession
@@ -60,7 +60,7 @@ def code_targets(coded: CodedSession, *, settled_share: float) -> NDArray[np.flo
     targets = np.zeros((len(coded.codes), len(MARKER_ORDER)), dtype=np.float32)
     for row, turn in enumerate(coded.session.turns):
         settled = coded.codes[row]
-        if settled is None or turn.role is Role.OTHER or not has_words(turn.text):
+        if settled is None or unlabelled_reason(turn) is not None:
             continue
         targets[row, MARKER_ORDER.index(settled)] += settled_share
         for coding in (coded.coder_a[row], coded.coder_b[row]):
