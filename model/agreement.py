@@ -15,15 +15,38 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from alliance.model.arrays import Bools, Counts, Floats, Ints, ratio
 from alliance.model.codebook import LABELS
+from alliance.model.icc import icc_2_1, icc_2_k
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Counts = Ints | Floats
-"""How often something occurs; not whole numbers once resamples weigh it."""
+__all__ = [
+    "Bools",
+    "Counts",
+    "Difference",
+    "Floats",
+    "Interval",
+    "Ints",
+    "ac1",
+    "accuracy",
+    "auroc",
+    "average_precision",
+    "balanced_accuracy",
+    "bootstrap",
+    "calibration_sums",
+    "confusion_by_group",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "f1",
+    "icc_2_1",
+    "icc_2_k",
+    "kappa",
+    "macro_f1",
+    "paired_difference",
+    "precision",
+    "recall",
+    "squared_errors",
+]
 
 _CHUNK: Final = 250  # resamples at once: 250 × 16,000 turns of weights are 32 MB
 _MOST_UNDEFINED: Final = 0.05
@@ -68,12 +91,12 @@ def confusion_by_group(
 
 def precision(confusion: Counts) -> Floats:
     """Per label, the share of its predictions that are right; nan if it was never predicted."""
-    return _ratio(_hits(confusion), confusion.sum(axis=-2))
+    return ratio(_hits(confusion), confusion.sum(axis=-2))
 
 
 def recall(confusion: Counts) -> Floats:
     """Per label, the share of its gold turns that were found; nan if there are none."""
-    return _ratio(_hits(confusion), confusion.sum(axis=-1))
+    return ratio(_hits(confusion), confusion.sum(axis=-1))
 
 
 def f1(confusion: Counts) -> Floats:
@@ -81,7 +104,7 @@ def f1(confusion: Counts) -> Floats:
 
     A label that one side uses and the other never does has F1 = 0. Symmetric in the two sides.
     """
-    return _ratio(2 * _hits(confusion), confusion.sum(axis=-2) + confusion.sum(axis=-1))
+    return ratio(2 * _hits(confusion), confusion.sum(axis=-2) + confusion.sum(axis=-1))
 
 
 def macro_f1(confusion: Counts) -> Floats:
@@ -91,12 +114,12 @@ def macro_f1(confusion: Counts) -> Floats:
     """
     values = f1(confusion)
     defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
+    return ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def accuracy(confusion: Counts) -> Floats:
     """The share of turns labelled alike; nan if there are no turns."""
-    return _ratio(_hits(confusion).sum(axis=-1), confusion.sum(axis=(-2, -1)))
+    return ratio(_hits(confusion).sum(axis=-1), confusion.sum(axis=(-2, -1)))
 
 
 def kappa(confusion: Counts) -> Floats:
@@ -106,11 +129,36 @@ def kappa(confusion: Counts) -> Floats:
     by chance is then certain, and κ has no value.
     """
     total = confusion.sum(axis=(-2, -1))
-    observed = _ratio(_hits(confusion).sum(axis=-1), total)
-    chance = _ratio(
+    observed = ratio(_hits(confusion).sum(axis=-1), total)
+    chance = ratio(
         (confusion.sum(axis=-1) * confusion.sum(axis=-2)).sum(axis=-1), total.astype(float) ** 2
     )
-    return _ratio(observed - chance, 1.0 - chance)
+    return ratio(observed - chance, 1.0 - chance)
+
+
+def ac1(confusion: Counts) -> Floats:
+    """Gwet's AC1: agreement beyond chance, steady where one label is far commoner than the others.
+
+    (p_a − p_e) / (1 − p_e) with p_e = Σ π(1 − π) / (k − 1), where π is the mean share of a label
+    on the two sides and k counts all labels that may be given, used or not (Gwet 2008, "Computing
+    inter-rater reliability and its variance in the presence of high agreement", British Journal
+    of Mathematical and Statistical Psychology 61). nan if there are no turns.
+    """
+    total = confusion.sum(axis=(-2, -1))
+    share = ratio(confusion.sum(axis=-2) + confusion.sum(axis=-1), 2.0 * total[..., np.newaxis])
+    chance = (share * (1.0 - share)).sum(axis=-1) / (confusion.shape[-1] - 1)
+    return ratio(accuracy(confusion) - chance, 1.0 - chance)
+
+
+def balanced_accuracy(confusion: Counts) -> Floats:
+    """The mean recall of the labels that have gold turns; nan if there are no turns.
+
+    Brodersen et al. 2010, "The balanced accuracy and its posterior distribution"; the labels
+    without gold turns are left out, as in scikit-learn. Guessing one label reaches 1/k.
+    """
+    values = recall(confusion)
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def average_precision(truth: Bools, score: Floats, *, weights: Floats | None = None) -> Floats:
@@ -131,7 +179,7 @@ def average_precision(truth: Bools, score: Floats, *, weights: Floats | None = N
     at = true + false
     # Where no turn has been counted yet no recall is gained, so the precision does not matter.
     shares = np.divide(true, at, out=np.zeros_like(true), where=at > 0)
-    return _ratio((np.diff(true) * shares[..., 1:]).sum(axis=-1), true[..., -1])
+    return ratio((np.diff(true) * shares[..., 1:]).sum(axis=-1), true[..., -1])
 
 
 def auroc(truth: Bools, score: Floats, *, weights: Floats | None = None) -> Floats:
@@ -141,7 +189,7 @@ def auroc(truth: Bools, score: Floats, *, weights: Floats | None = None) -> Floa
     """
     true, false = _cumulated(truth, score, weights)
     area = (np.diff(false) * (true[..., 1:] + true[..., :-1]) / 2).sum(axis=-1)
-    return _ratio(area, true[..., -1] * false[..., -1])
+    return ratio(area, true[..., -1] * false[..., -1])
 
 
 def calibration_sums(
@@ -179,7 +227,7 @@ def expected_calibration_error(sums: Floats) -> Floats:
     Returns:
         A value of 0 (calibrated) to 1; nan if there are no turns.
     """
-    return _ratio(np.abs(sums[..., 1, :]).sum(axis=-1), sums[..., 0, :].sum(axis=-1))
+    return ratio(np.abs(sums[..., 1, :]).sum(axis=-1), sums[..., 0, :].sum(axis=-1))
 
 
 def squared_errors(gold: Ints, probabilities: Floats) -> Floats:
@@ -315,15 +363,6 @@ def paired_difference(
 
 def _hits(confusion: Counts) -> Floats:
     return np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-
-
-def _ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> Floats:
-    above, below = np.broadcast_arrays(
-        np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    )
-    out: Floats = np.full(above.shape, np.nan)
-    np.divide(above, below, out=out, where=below != 0)
-    return out
 
 
 def _cumulated(truth: Bools, score: Floats, weights: Floats | None) -> tuple[Floats, Floats]:

@@ -22,6 +22,25 @@ def test_hand_worked_figures() -> None:
     assert ag.accuracy(CONFUSION) == 16 / 20
     # chance: (6·7 + 6·4 + 8·9) / 400 = 138 / 400
     assert ag.kappa(CONFUSION) == pytest.approx((0.8 - 0.345) / (1 - 0.345))
+    assert ag.balanced_accuracy(CONFUSION) == pytest.approx((5 / 6 + 3 / 6 + 1) / 3)
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa", "ac1"),
+    [
+        # Gwet 2002, "Kappa statistic is not satisfactory", table 2: the paradox in 125 subjects.
+        ([[118, 5], [2, 0]], -0.0234, 0.9408),
+        # Gwet 2014, Handbook of Inter-Rater Reliability, two abstractors (irrCAC's numbers).
+        ([[13, 0, 0], [0, 20, 7], [0, 4, 56]], 0.7964094, 0.8493305),
+    ],
+)
+def test_ac1_of_published_tables(table: list[list[int]], kappa: float, ac1: float) -> None:
+    digits = 5e-5 if len(table) == 2 else 5e-8
+    assert ag.kappa(np.array(table)) == pytest.approx(kappa, abs=digits)
+    assert ag.ac1(np.array(table)) == pytest.approx(ac1, abs=digits)
+    # Which side stands in the rows does not matter, and a stack is its tables one by one.
+    stack = np.stack([np.array(table), np.array(table).T])
+    assert ag.ac1(stack) == pytest.approx([ac1, ac1], abs=digits)
 
 
 def test_the_confusion_matrix_counts_gold_in_rows() -> None:
@@ -53,6 +72,7 @@ def test_what_is_undefined_is_nan() -> None:
     nothing = np.zeros((4, 4), dtype=np.int64)
     assert np.isnan(ag.f1(nothing)).all()
     assert np.isnan([ag.macro_f1(nothing), ag.accuracy(nothing), ag.kappa(nothing)]).all()
+    assert np.isnan([ag.ac1(nothing), ag.balanced_accuracy(nothing)]).all()
     # Gold 0, 0, 0; said 0, 0, 1: label 1 has no gold turn, label 2 and 3 occur nowhere.
     matrix = ag.confusion_matrix(np.array([0, 0, 0]), np.array([0, 0, 1]))
     assert ag.precision(matrix) == pytest.approx([1, 0, np.nan, np.nan], nan_ok=True)
@@ -61,6 +81,7 @@ def test_what_is_undefined_is_nan() -> None:
     assert ag.macro_f1(matrix) == pytest.approx(0.4)
     one_label = ag.confusion_matrix(np.array([3, 3]), np.array([3, 3]))
     assert np.isnan(ag.kappa(one_label))
+    assert (ag.ac1(one_label), ag.balanced_accuracy(one_label)) == (1.0, 1.0)
     truth, score = np.array([False, False]), np.array([0.1, 0.2])
     assert np.isnan(ag.average_precision(truth, score))
     assert np.isnan(ag.auroc(truth, score))
@@ -88,6 +109,11 @@ def test_label_statistics_are_those_of_scikit_learn(pairs: list[tuple[int, int]]
     macro = sklearn.f1_score(gold, predicted, average="macro", zero_division=0.0)
     assert ag.macro_f1(matrix) == pytest.approx(macro)
     assert ag.accuracy(matrix) == pytest.approx(sklearn.accuracy_score(gold, predicted))
+    # scikit-learn's own balanced accuracy warns of a label that is predicted and never gold.
+    macro_recall = sklearn.recall_score(
+        gold, predicted, labels=np.unique(gold), average="macro", zero_division=0.0
+    )
+    assert ag.balanced_accuracy(matrix) == pytest.approx(macro_recall)
     if len({*gold.tolist(), *predicted.tolist()}) > 1:
         expected = sklearn.cohen_kappa_score(gold, predicted)
         assert ag.kappa(matrix) == pytest.approx(expected, abs=1e-12)
