@@ -18,7 +18,7 @@ from typing import Any
 from alliance.model.codebook import Label, Marker, Role
 from alliance.model.labelled import LabelledTurn
 
-__all__ = ["Kind", "Outcome", "RuptureEpisode", "find_episodes"]
+__all__ = ["Kind", "Outcome", "RuptureEpisode", "find_episodes", "group_ruptures"]
 
 
 class Kind(StrEnum):
@@ -191,6 +191,27 @@ _OUTCOMES = {
 }
 
 
+def group_ruptures(ruptures: Sequence[bool], *, gap_turns: int) -> list[list[int]]:
+    """Which rupture turns form one episode: the rule alone, for any coding of a session.
+
+    Args:
+        ruptures: for each labelled turn of a session, in order, whether it is a rupture turn.
+        gap_turns: at most so many labelled turns lie between two rupture turns of one episode.
+
+    Returns:
+        For each episode, in order, the places of its rupture turns in ``ruptures``.
+    """
+    groups: list[list[int]] = []
+    for place, rupture in enumerate(ruptures):
+        if not rupture:
+            continue
+        if groups and place - groups[-1][-1] - 1 <= gap_turns:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    return groups
+
+
 def find_episodes(
     turns: Sequence[LabelledTurn], *, gap_turns: int, repair_turns: int
 ) -> tuple[RuptureEpisode, ...]:
@@ -204,14 +225,7 @@ def find_episodes(
             or before the next episode's onset, whichever comes first.
     """
     labelled = [turn for turn in turns if turn.label is not None]
-    groups: list[list[int]] = []  # places in `labelled`
-    for place, turn in enumerate(labelled):
-        if not turn.is_rupture:
-            continue
-        if groups and place - groups[-1][-1] - 1 <= gap_turns:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
+    groups = group_ruptures([turn.is_rupture for turn in labelled], gap_turns=gap_turns)
     ends = [group[0] for group in groups[1:]]
     episodes = [
         _episode(labelled, group, next_onset=end, repair_turns=repair_turns)
