@@ -13,12 +13,14 @@ _NOTE: Final = re.compile(
     r"[\[［【][^\[\]［］【】]{0,80}[\]］】]|[(（][^()（）]{0,80}[)）]"
     r"|<[^<>]{0,80}>|\{[^{}]{0,80}\}|\*[^*\n]{1,40}\*"
 )
+_OPENING: Final = re.compile(r"[\[［【(（<{*]")
 _NOTES_WITHIN_NOTES: Final = 3
 # Transcribers describe ("laughs", "long pause, wipes eyes"); who says I, you or we in brackets is
 # speaking: an aside, or words the transcriber was not sure to have heard ("(I don't know)").
 _ASIDE: Final = re.compile(r"\bI\b|\b(?i:i'(?:m|d|ll|ve)|you|your|we)\b")
 # CHAT's marks for unintelligible, untranscribed and phonological material.
 _UNINTELLIGIBLE: Final = re.compile(r"\b(?:x{2,3}|y{3}|w{3})\b", re.IGNORECASE)
+_REPEATED: Final = re.compile(r"[xX][xX]|[yY][yY]|[wW][wW]")
 # Clock times inside brackets ("[00:01:23]", "(0:03)"): the recording's, not the speaker's.
 _CLOCK: Final = re.compile(r"[\[(<]\s*\d{1,2}(?::\d{2}){1,2}(?:[.,]\d+)?\s*[\])>]")
 _SPACE: Final = re.compile(r"\s+")
@@ -45,10 +47,16 @@ def has_words(text: str) -> bool:
 
     Brackets in which somebody says I, you or we (English only) hold words, not a note.
     """
-    spoken = text
-    for _ in range(_NOTES_WITHIN_NOTES):
-        spoken = _NOTE.sub(_aside, spoken)
-    return any(character.isalnum() for character in _UNINTELLIGIBLE.sub(" ", spoken))
+    return any(character.isalnum() for character in spoken(text))
+
+
+def spoken(text: str) -> str:
+    """The text without transcribers' notes and marks of what was not understood."""
+    # The two looks save most turns, which hold neither, three slow searches.
+    if _OPENING.search(text):
+        for _ in range(_NOTES_WITHIN_NOTES):
+            text = _NOTE.sub(_aside, text)
+    return _UNINTELLIGIBLE.sub(" ", text) if _REPEATED.search(text) else text
 
 
 def _aside(note: re.Match[str]) -> str:
