@@ -31,6 +31,7 @@ from alliance.model.labelled import (
 from alliance.model.packing import (
     EncodedTurn,
     PackingConfig,
+    causal_window,
     choose_windows,
     encode_turns,
     plan_windows,
@@ -42,6 +43,8 @@ from alliance.model.tokens import TurnTokenizer
 MODEL_FORMAT: Final = 1
 """Changes when a model folder of an older version can no longer be read."""
 
+_CHUNK: Final = 16  # turns tokenised at once while a causal window is filled backwards
+
 _Settings = TypeVar("_Settings")
 
 
@@ -50,7 +53,8 @@ class SessionScores:
     """What the network says of a session, before calibration and decision.
 
     Attributes:
-        logits: one row per turn, shape (turns, 21), in the order of ``MARKER_ORDER``.
+        logits: one row per turn, shape (turns, 21), in the order of ``MARKER_ORDER``; in causal
+            mode 0 for turns that get no label.
         truncated: one flag per turn, shape (turns,).
         input_tokens: tokens of the turns.
         encoded_tokens: tokens run through the encoder; its ratio to ``input_tokens`` is what
@@ -121,54 +125,74 @@ class RuptureClassifier:
             decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
         )
 
-    def label(self, session: Session, *, purpose: Purpose = Purpose.RESEARCH) -> LabelledSession:
+    def label(
+        self, session: Session, *, purpose: Purpose = Purpose.RESEARCH, causal: bool = False
+    ) -> LabelledSession:
         """Label every turn of a session.
 
         Args:
             session: the session; it may have no turns.
             purpose: which thresholds decide the labels; the probabilities do not depend on it.
+            causal: label each turn as :meth:`label_last` did when it was the newest, by what had
+                been said until then.
 
         Returns:
             One labelled turn per turn, in order. Turns without words and turns of other
             speakers carry no label and the reason.
         """
-        scores = self.score(session)
-        roles = [turn.role for turn in session.turns]
-        legal = legal_codes(roles)
-        codes = code_probabilities(scores.logits, roles)
-        raw = label_probabilities(codes)
-        calibrated = self.calibration(raw)
-        decided, abstained = self.decision.rule(purpose)(calibrated)
-        turns = []
-        for index, turn in enumerate(session.turns):
-            truncated = scores.truncated[index]
-            reason = unlabelled_reason(turn)
-            if reason is not None:
-                turns.append(
-                    LabelledTurn(index, turn, truncated=truncated, unlabelled_reason=reason)
-                )
-                continue
-            place = int(decided[index])
-            share = np.where((place == LABEL_OF_CODE) & legal[index], codes[index], -1.0)
-            best = int(share.argmax())
-            p_label = calibrated[index, place]
-            turns.append(
-                LabelledTurn(
-                    index,
-                    turn,
-                    label=LABELS[place],
-                    probabilities=_probabilities(calibrated[index]),
-                    marker=MARKER_ORDER[best],
-                    p_marker=_within(share[best], raw[index, place]) * float(p_label),
-                    abstained=bool(abstained[index]),
-                    truncated=truncated,
-                )
-            )
-        return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
+        scores = self.score(session, causal=causal)
+        if causal:
+            # One by one, as live: in arrays of another size numbers may differ in the last digit.
+            turns = [
+                self._decide(
+                    [turn],
+                    scores.logits[[index]],
+                    scores.truncated[index : index + 1],
+                    purpose,
+                    first=index,
+                )[0]
+                for index, turn in enumerate(session.turns)
+            ]
+        else:
+            turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
+        info = ModelInfo(self.name, purpose, causal=causal)
+        return LabelledSession(session, tuple(turns), info)
 
-    def score(self, session: Session) -> SessionScores:
-        """Run the encoder over a session's windows and pool each turn's token logits."""
-        encoded = encode_turns(session.turns, self._tokenizer, self.packing)
+    def label_last(
+        self, turns: Sequence[Turn], *, purpose: Purpose = Purpose.RESEARCH
+    ) -> LabelledTurn:
+        """Label the newest turn of a session that goes on, by what has been said until now.
+
+        Calling it after every turn gives the turns of ``label(session, causal=True)``, exactly.
+
+        Args:
+            turns: the turns so far, the newest last.
+            purpose: as in :meth:`label`.
+
+        Raises:
+            ValueError: if there are no turns.
+        """
+        scores = self.score_last(turns)
+        (labelled,) = self._decide(
+            turns[-1:], scores.logits, scores.truncated, purpose, first=len(turns) - 1
+        )
+        return labelled
+
+    def score(self, session: Session, *, causal: bool = False) -> SessionScores:
+        """Run the encoder over a session's windows and pool each turn's token logits.
+
+        Args:
+            session: the session.
+            causal: score each turn as :meth:`score_last` did when it was the newest.
+        """
+        encoded = self.encode(session.turns)
+        if causal:
+            return _joined(
+                [
+                    self._score_newest(turn, encoded[: index + 1])
+                    for index, turn in enumerate(session.turns)
+                ]
+            )
         lengths = [len(turn.ids) for turn in encoded]
         windows = plan_windows(lengths, self.packing)
         chosen = choose_windows(lengths, windows)
@@ -188,9 +212,106 @@ class RuptureClassifier:
             encoded_tokens=encoded_tokens,
         )
 
+    def score_last(self, turns: Sequence[Turn]) -> SessionScores:
+        """Score the newest turn in a window that ends with it, and reaches back over whole turns.
+
+        Args:
+            turns: the turns so far, the newest last; how many are looked at is decided by
+                ``PackingConfig.causal_tokens``.
+
+        Returns:
+            The scores of the newest turn alone: one row.
+
+        Raises:
+            ValueError: if there are no turns.
+        """
+        if not turns:
+            raise ValueError("expected the turns so far, the newest last; found none")
+        encoded: list[EncodedTurn] = []
+        used = 0
+        # The window alone is tokenised, not the hour before it.
+        while used <= self.packing.causal_room and len(encoded) < len(turns):
+            stop = len(turns) - len(encoded)
+            chunk = self.encode(turns[max(0, stop - _CHUNK) : stop])
+            encoded = chunk + encoded
+            used += sum(len(turn.ids) for turn in chunk)
+        return self._score_newest(turns[-1], encoded)
+
+    def _score_newest(self, turn: Turn, encoded: Sequence[EncodedTurn]) -> SessionScores:
+        """Score ``turn``, the last of ``encoded``; further back than its window none is used."""
+        logits = np.zeros((1, len(MARKER_ORDER)), dtype=np.float32)
+        encoded_tokens = 0
+        # A turn that gets no label needs no window of its own: its row stays 0.
+        if unlabelled_reason(turn) is None:
+            lengths = [len(one.ids) for one in encoded]
+            window = causal_window(lengths, self.packing)
+            ids = window_ids(encoded, window, self.packing)
+            encoded_tokens = len(ids)
+            logits[0] = pool_turns(self._backend(ids), lengths[window.first :])[-1]
+        return SessionScores(
+            logits=logits,
+            truncated=(encoded[-1].truncated,),
+            input_tokens=len(encoded[-1].ids),
+            encoded_tokens=encoded_tokens,
+        )
+
+    def _decide(
+        self,
+        turns: Sequence[Turn],
+        logits: Logits,
+        truncated: Sequence[bool],
+        purpose: Purpose,
+        *,
+        first: int = 0,
+    ) -> list[LabelledTurn]:
+        """Calibrate and decide; ``first`` is the place of the first turn in the session."""
+        roles = [turn.role for turn in turns]
+        legal = legal_codes(roles)
+        codes = code_probabilities(logits, roles)
+        raw = label_probabilities(codes)
+        calibrated = self.calibration(raw)
+        decided, abstained = self.decision.rule(purpose)(calibrated)
+        labelled = []
+        for row, turn in enumerate(turns):
+            reason = unlabelled_reason(turn)
+            if reason is not None:
+                labelled.append(
+                    LabelledTurn(
+                        first + row, turn, truncated=truncated[row], unlabelled_reason=reason
+                    )
+                )
+                continue
+            place = int(decided[row])
+            share = np.where((place == LABEL_OF_CODE) & legal[row], codes[row], -1.0)
+            best = int(share.argmax())
+            p_label = calibrated[row, place]
+            labelled.append(
+                LabelledTurn(
+                    first + row,
+                    turn,
+                    label=LABELS[place],
+                    probabilities=_probabilities(calibrated[row]),
+                    marker=MARKER_ORDER[best],
+                    p_marker=_within(share[best], raw[row, place]) * float(p_label),
+                    abstained=bool(abstained[row]),
+                    truncated=truncated[row],
+                )
+            )
+        return labelled
+
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers."""
         return encode_turns(turns, self._tokenizer, self.packing)
+
+
+def _joined(rows: Sequence[SessionScores]) -> SessionScores:
+    nothing = np.zeros((0, len(MARKER_ORDER)), dtype=np.float32)
+    return SessionScores(
+        logits=np.concatenate([nothing, *(row.logits for row in rows)]),
+        truncated=tuple(flag for row in rows for flag in row.truncated),
+        input_tokens=sum(row.input_tokens for row in rows),
+        encoded_tokens=sum(row.encoded_tokens for row in rows),
+    )
 
 
 def pool_turns(logits: Logits, lengths: Sequence[int]) -> Logits:

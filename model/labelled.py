@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from alliance.model.codebook import CODEBOOK_VERSION, LABELS, Label, Marker, Role
 from alliance.model.session import Session, Turn
 from alliance.model.text import has_words
+
+_CAUSAL: Final = "causal"
 
 
 class UnlabelledReason(StrEnum):
@@ -175,20 +177,28 @@ class ModelInfo:
             ``model`` column.
         codebook: version of the codebook.
         purpose: the purpose whose thresholds decided the labels.
+        causal: whether each turn was labelled by what had been said until then, as in live use.
     """
 
     name: str
     purpose: Purpose = Purpose.RESEARCH
     codebook: str = CODEBOOK_VERSION
+    causal: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {"name": self.name, "codebook": self.codebook, "purpose": self.purpose.value}
+        """JSON-ready values; ``mode`` is there, and says ``causal``, only in that mode."""
+        out = {"name": self.name, "codebook": self.codebook, "purpose": self.purpose.value}
+        return {**out, "mode": _CAUSAL} if self.causal else out
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ModelInfo":
         """The inverse of :meth:`to_dict`."""
-        return cls(name=data["name"], purpose=Purpose(data["purpose"]), codebook=data["codebook"])
+        return cls(
+            name=data["name"],
+            purpose=Purpose(data["purpose"]),
+            codebook=data["codebook"],
+            causal=data.get("mode") == _CAUSAL,
+        )
 
 
 @dataclass(frozen=True, slots=True)

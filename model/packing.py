@@ -3,6 +3,8 @@
 A window holds as many whole consecutive turns as fit the encoder, each opened by a token for its
 speaker's role. Neighbouring windows overlap, and a turn's prediction is taken from the window in
 which the smaller side of context around it is largest. Windows depend on the session alone.
+In causal use, where nothing that follows may be seen, a turn has a window of its own that ends
+with it.
 (Packing turns so that each is read with its neighbours: Cohan et al. 2019, "Pretrained language
 models for sequential sentence classification".)
 """
@@ -10,7 +12,7 @@ models for sequential sentence classification".)
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from alliance.model.codebook import Role
 from alliance.model.errors import ConfigError
 from alliance.model.session import Turn
 from alliance.model.tokens import TokenIds, TurnTokenizer
+
+_CAUSAL_TOKENS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,13 @@ class PackingConfig:
         max_turn_tokens: tokens of one turn, its role token included; of a longer turn the head
             and the tail are kept in equal parts and the turn is flagged as truncated.
         overlap_tokens: tokens, at most, that a window shares with the one before it.
+        causal_tokens: tokens, at most, in the window of a turn in causal use, opening and closing
+            token included; a turn that is longer stands alone. Shorter than ``max_tokens``, since
+            every turn costs a window. Left out, it is 256, or ``max_tokens`` if that is less.
 
     Raises:
-        ConfigError: if a turn would not fit a window, or the overlap leaves no room to move on.
+        ConfigError: if a turn would not fit a window, the overlap leaves no room to move on, or
+            a causal window would be longer than the encoder's.
     """
 
     role_ids: Mapping[Role, int]
@@ -43,11 +51,19 @@ class PackingConfig:
     max_tokens: int = 512
     max_turn_tokens: int = 256
     overlap_tokens: int = 128
+    causal_tokens: int | None = None
     room: int = field(init=False)
     """Tokens that a window has for turns."""
+    causal_room: int = field(init=False)
+    """Tokens that a window has for turns in causal use."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "room", self.max_tokens - 2)
+        causal = self.causal_tokens
+        if causal is None:
+            causal = min(_CAUSAL_TOKENS, self.max_tokens)
+            object.__setattr__(self, "causal_tokens", causal)
+        object.__setattr__(self, "causal_room", causal - 2)
         if set(self.role_ids) != set(Role):
             raise ConfigError(f"role_ids needs one token for each role, got {dict(self.role_ids)}")
         if not 3 <= self.max_turn_tokens <= self.room:
@@ -59,6 +75,10 @@ class PackingConfig:
             raise ConfigError(
                 f"overlap_tokens must lie between 0 and {self.room - 1}, got {self.overlap_tokens}"
             )
+        if not 3 <= causal <= self.max_tokens:
+            raise ConfigError(
+                f"causal_tokens must lie between 3 and max_tokens = {self.max_tokens}, got {causal}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -69,11 +89,12 @@ class PackingConfig:
             "max_tokens": self.max_tokens,
             "max_turn_tokens": self.max_turn_tokens,
             "overlap_tokens": self.overlap_tokens,
+            "causal_tokens": self.causal_tokens,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "PackingConfig":
-        """The inverse of :meth:`to_dict`."""
+        """The inverse of :meth:`to_dict`; a folder older than ``causal_tokens`` has its default."""
         role_ids = {Role(name): number for name, number in data["role_ids"].items()}
         return cls(**{**data, "role_ids": role_ids})
 
@@ -183,6 +204,21 @@ def choose_windows(lengths: Sequence[int], windows: Sequence[Window]) -> list[in
             if context > best_context[turn]:
                 best[turn], best_context[turn] = number, context
     return best
+
+
+def causal_window(lengths: Sequence[int], config: PackingConfig) -> Window:
+    """The window of the newest turn, with nothing after it: as many whole turns before as fit.
+
+    Args:
+        lengths: tokens of each turn so far, the newest last; at least one.
+        config: the packing.
+    """
+    stop = len(lengths)
+    first, used = stop - 1, lengths[-1]
+    while first > 0 and used + lengths[first - 1] <= config.causal_room:
+        first -= 1
+        used += lengths[first]
+    return Window(first, stop)
 
 
 def window_ids(encoded: Sequence[EncodedTurn], window: Window, config: PackingConfig) -> TokenIds:

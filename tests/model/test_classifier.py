@@ -15,7 +15,7 @@ from alliance.model import classifier as classifier_module
 from alliance.model.backend import Logits, OnnxBackend
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier, pool_turns
-from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker
+from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.decision import DecisionPolicy, DecisionRule
 from alliance.model.errors import ModelError
 from alliance.model.labelled import LabelledTurn, ModelInfo, Purpose, UnlabelledReason
@@ -181,6 +181,112 @@ def test_sessions_may_be_labelled_at_once(classifier: RuptureClassifier) -> None
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(classifier.label, sessions))
     assert together == [classifier.label(one) for one in sessions]
+
+
+# --- causal mode
+
+
+@pytest.fixture(scope="module")
+def heedful(stub: Path) -> RuptureClassifier:
+    """The stub with a network that heeds every token of the window and its place in it."""
+
+    def heed(ids: TokenIds) -> Logits:
+        whole = int(ids @ np.arange(1, len(ids) + 1)) + len(ids)
+        return np.random.default_rng(whole).normal(size=(len(ids), 21)).astype(np.float32)
+
+    return RuptureClassifier(
+        "heedful",
+        tokenizer=TurnTokenizer.from_file(stub / "tokenizer.json"),
+        backend=heed,
+        packing=RuptureClassifier.load(stub).packing,
+    )
+
+
+some_turns = st.lists(
+    st.builds(
+        Turn,
+        st.sampled_from(["therapist", "client", "Mother"]),
+        st.lists(st.sampled_from([*WORDS, "[laughs]", ""]), max_size=40).map(" ".join),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(until=some_turns, later=some_turns, other=some_turns)
+def test_what_is_said_later_changes_no_causal_label(
+    heedful: RuptureClassifier, until: list[Turn], later: list[Turn], other: list[Turn]
+) -> None:
+    first, second, short = (
+        Session("s", tuple(until + rest)) for rest in (later, other, list[Turn]())
+    )
+    alone = heedful.label(short, causal=True)
+    for longer in (first, second):
+        assert heedful.label(longer, causal=True).turns[: len(until)] == alone.turns
+    scores = heedful.score(first, causal=True)
+    assert scores.logits[: len(until)].tobytes() == (
+        heedful.score(short, causal=True).logits.tobytes()
+    )
+
+
+def test_what_is_said_later_changes_labels_in_full_mode(heedful: RuptureClassifier) -> None:
+    # So the network would have shown it in causal mode too.
+    short, longer = session("client: so it was"), session("client: so it was", "client: fine")
+    assert heedful.label(short).turns[0] != heedful.label(longer).turns[0]
+
+
+@pytest.mark.parametrize("name", ["heedful", "classifier"])
+def test_live_and_causal_labels_are_the_same(name: str, request: pytest.FixtureRequest) -> None:
+    model: RuptureClassifier = request.getfixturevalue(name)
+    whole = long_session(40)
+    causal = model.label(whole, causal=True, purpose=Purpose.SCREENING)
+    scores = model.score(whole, causal=True)
+    input_tokens = encoded_tokens = 0
+    for index in range(len(whole.turns)):
+        so_far = whole.turns[: index + 1]
+        assert model.label_last(so_far, purpose=Purpose.SCREENING) == causal.turns[index]
+        last = model.score_last(so_far)
+        assert last.logits.tobytes() == scores.logits[[index]].tobytes()
+        assert last.truncated == scores.truncated[index : index + 1]
+        input_tokens += last.input_tokens
+        encoded_tokens += last.encoded_tokens
+    assert (scores.input_tokens, scores.encoded_tokens) == (input_tokens, encoded_tokens)
+    assert scores.input_tokens == model.score(whole).input_tokens
+
+
+def test_a_causal_window_ends_with_its_turn_and_is_filled_backwards(
+    heedful: RuptureClassifier,
+) -> None:
+    whole = long_session(40)
+    encoded = heedful.encode(whole.turns)
+    room = heedful.packing.causal_room
+    seen = heedful.score(whole, causal=True).logits
+    silent = 0
+    for index, turn in enumerate(whole.turns):
+        if turn.role is Role.OTHER or not has_words(turn.text):
+            silent += 1
+            assert not seen[index].any()
+            continue
+        first = index
+        while first and sum(len(one.ids) for one in encoded[first - 1 : index + 1]) <= room:
+            first -= 1
+        if sum(len(one.ids) for one in encoded[: index + 1]) > room:
+            assert first > 0
+        # The same turn in a session that starts with its window.
+        alone = heedful.score_last(whole.turns[first : index + 1])
+        assert alone.logits.tobytes() == seen[[index]].tobytes()
+    assert 0 < silent < 30
+
+
+def test_causal_labels_say_so(classifier: RuptureClassifier) -> None:
+    said = session("client: I dunno", "Mother: useless")
+    causal = classifier.label(said, causal=True)
+    assert causal.model == ModelInfo("stub-1", causal=True)
+    # The stub's network sees one token at a time, so that both modes agree.
+    assert causal.turns == classifier.label(said).turns
+    assert classifier.label(Session("empty", ()), causal=True).turns == ()
+    with pytest.raises(ValueError, match="the newest last; found none"):
+        classifier.label_last([])
 
 
 def with_rules(stub: Path, **rules: DecisionRule) -> RuptureClassifier:

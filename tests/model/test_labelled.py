@@ -175,6 +175,9 @@ def test_what_made_the_labels_comes_back_from_json(purpose: Purpose) -> None:
         "purpose": purpose.value,
     }
     assert ModelInfo.from_dict(json.loads(json.dumps(info.to_dict()))) == info
+    causal = ModelInfo("alliance-x-1", purpose, causal=True)
+    assert causal.to_dict() == {**info.to_dict(), "mode": "causal"}
+    assert ModelInfo.from_dict(json.loads(json.dumps(causal.to_dict()))) == causal
 
 
 @pytest.mark.parametrize(

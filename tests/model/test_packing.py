@@ -14,6 +14,7 @@ from alliance.model.errors import ConfigError
 from alliance.model.packing import (
     PackingConfig,
     Window,
+    causal_window,
     choose_windows,
     encode_turns,
     plan_windows,
@@ -44,6 +45,7 @@ def drawn_packings(draw: st.DrawFn) -> PackingConfig:
         max_tokens=room + 2,
         max_turn_tokens=draw(st.integers(3, room)),
         overlap_tokens=draw(st.integers(0, room - 1)),
+        **draw(st.fixed_dictionaries({}, optional={"causal_tokens": st.integers(3, room + 2)})),
     )
 
 
@@ -245,6 +247,8 @@ def test_a_turn_without_words_is_its_role_token(tokenizer: TurnTokenizer) -> Non
         ({"max_tokens": 4, "max_turn_tokens": 3}, "max_tokens - 2 = 2, got 3"),
         ({"overlap_tokens": -1}, "overlap_tokens must lie between 0 and 509, got -1"),
         ({"overlap_tokens": 510}, "overlap_tokens must lie between 0 and 509, got 510"),
+        ({"causal_tokens": 2}, "causal_tokens must lie between 3 and max_tokens = 512, got 2"),
+        ({"causal_tokens": 513}, "causal_tokens must lie between 3 and max_tokens = 512, got 513"),
     ],
 )
 def test_sizes_that_cannot_be(sizes: dict[str, int], message: str) -> None:
@@ -263,3 +267,27 @@ def test_a_packing_comes_back_from_json(config: PackingConfig) -> None:
     data: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
     assert PackingConfig.from_dict(data) == config
     assert config.room == data["max_tokens"] - 2
+    assert config.causal_room == data["causal_tokens"] - 2
+    # A folder written before there was a causal mode.
+    del data["causal_tokens"]
+    assert PackingConfig.from_dict(data).causal_tokens == min(256, config.max_tokens)
+
+
+@settings(max_examples=100, deadline=None)
+@given(drawn_plans())
+def test_a_causal_window_is_as_full_as_it_can_be(plan: tuple[list[int], PackingConfig]) -> None:
+    lengths, config = plan
+    window = causal_window(lengths, config)
+    assert window.stop == len(lengths)
+    used = sum(lengths[window.first :])
+    assert used <= config.causal_room or len(window) == 1
+    assert window.first == 0 or used + lengths[window.first - 1] > config.causal_room
+
+
+def test_causal_windows_by_hand() -> None:
+    config = packing(max_tokens=12, max_turn_tokens=10, overlap_tokens=4, causal_tokens=8)
+    assert causal_window([3, 3, 3], config) == Window(1, 3)
+    assert causal_window([3], config) == Window(0, 1)
+    # Longer than the causal window, the newest turn stands alone; so does one behind such a turn.
+    assert causal_window([1, 9], config) == Window(1, 2)
+    assert causal_window([1, 9, 2], config) == Window(2, 3)

@@ -212,6 +212,15 @@ def test_the_keys_of_the_contract(sketch: Sketch) -> None:
     assert len(data["alliance_level"]["client"]["value"]) == len(data["turns"])
 
 
+def test_a_timeline_made_live_says_so(sketch: Sketch) -> None:
+    made = sketch(RICH)
+    causal = replace(made, model=replace(made.model, causal=True))
+    data = through_json(timeline(causal).to_dict())
+    VALIDATOR.validate(data)
+    assert data["model"] == {**timeline(made).to_dict()["model"], "mode": "causal"}
+    assert Timeline.from_dict(data) == timeline(causal)
+
+
 def test_no_text_where_none_is_wanted(sketch: Sketch) -> None:
     made = timeline(sketch(RICH, text="secret"))
     assert "secret" in json.dumps(made.to_dict())
@@ -242,7 +251,7 @@ def test_every_object_is_strict_and_every_value_described() -> None:
             return
         if node.get("type") == "object":
             assert node["additionalProperties"] is False, name
-            assert set(node["required"]) >= set(node["properties"]) - {"text"}, name
+            assert set(node["required"]) >= set(node["properties"]) - {"text", "mode"}, name
             for key, value in node["properties"].items():
                 assert "description" in value or "$ref" in value, key
                 described += 1
