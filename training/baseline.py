@@ -16,17 +16,11 @@ from sklearn.linear_model import LogisticRegression
 
 from alliance.model.agreement import Floats
 from alliance.model.codebook import LABELS, Role
-from alliance.model.labelled import (
-    LabelledSession,
-    LabelledTurn,
-    ModelInfo,
-    Probabilities,
-    Purpose,
-    unlabelled_reason,
-)
+from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
 from alliance.model.text import has_words, normalise
 from alliance.training.corpora import CodedSession
+from alliance.training.plain import labelled_by_largest
 from alliance.training.predictions import Predictions, collect
 
 CONTEXT_TURNS: Final = 2
@@ -58,22 +52,7 @@ class Baseline:
     def label(self, session: Session, *, purpose: Purpose = Purpose.RESEARCH) -> LabelledSession:
         """Labels every turn with words by its largest probability, whatever the purpose."""
         probabilities = self._probabilities(session)
-        turns = []
-        for index, turn in enumerate(session.turns):
-            reason = unlabelled_reason(turn)
-            if reason is not None:
-                turns.append(LabelledTurn(index, turn, unlabelled_reason=reason))
-                continue
-            row = probabilities[index]
-            turns.append(
-                LabelledTurn(
-                    index,
-                    turn,
-                    label=LABELS[int(row.argmax())],
-                    probabilities=Probabilities(*(float(value) for value in row)),
-                )
-            )
-        return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
+        return labelled_by_largest(session, probabilities, name=self.name, purpose=purpose)
 
     def predict(self, sessions: Iterable[CodedSession]) -> Predictions:
         """Labels coded sessions and sets the result beside the codes."""

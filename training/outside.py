@@ -28,6 +28,8 @@ from alliance.training.session_turns import (
 __all__ = [
     "BAD_RATING",
     "REFERENCE",
+    "RIVAL",
+    "RIVAL_P",
     "WINDOW_TURNS",
     "criterion",
     "quality_figures",
@@ -39,6 +41,10 @@ REFERENCE: Final = "settled"
 
 WINDOW_TURNS: Final = 5
 """A rating is held against so many turns: those up to and including the rated one."""
+
+RIVAL: Final = "rival "
+RIVAL_P: Final = ", p"
+"""A rival's scores are named ``rival NAME`` and, from its probabilities, ``rival NAME, p``."""
 
 BAD_RATING: Final = 2
 """A rating (1-5) up to this counts as a bad one."""
@@ -274,6 +280,6 @@ def _scores(
         counts = [int(one.said_by(role).sum()) for one in units]
         scores["shorter"] = np.array([-n if n else np.nan for n in counts], dtype=np.float64)
     for name, of in rivals.items():
-        scores[f"rival {name}"] = mean(of, [is_rupture(one.model) for one in of])
-        scores[f"rival {name}, p"] = mean(of, [one.p_rupture for one in of])
+        scores[f"{RIVAL}{name}"] = mean(of, [is_rupture(one.model) for one in of])
+        scores[f"{RIVAL}{name}{RIVAL_P}"] = mean(of, [one.p_rupture for one in of])
     return scores
