@@ -143,6 +143,9 @@ def test_ranking_statistics_are_those_of_scikit_learn(
         expected = [statistic(truth[copies], score[copies]), statistic(truth, score)]
         found = statistic(truth, score, weights=stacked)
         assert found == pytest.approx(np.array(expected), nan_ok=True)
+    areas = ag.ranking_areas(truth, score, weights=stacked)
+    for area, statistic in zip(areas, (ag.average_precision, ag.auroc), strict=True):
+        assert np.array_equal(area, statistic(truth, score, weights=stacked), equal_nan=True)
 
 
 def test_average_precision_worked_by_hand() -> None:
