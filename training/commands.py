@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -117,8 +117,9 @@ def evaluate(
     """Measure a model on coded sessions that it has not seen.
 
     For client, therapist and both: precision, recall, F1 and AUPRC of each label, macro-F1, kappa
-    and calibration, with 95% intervals over sessions, beside the two coders' own agreement. The
-    tables go to standard output unless a file is named. No words of a transcript are written.
+    and calibration, with 95% intervals over sessions, beside the two coders' own agreement; then
+    rupture episodes, counts and segments of sessions, and outside criteria where known. The tables
+    go to standard output unless a file is named. No words of a transcript are written.
 
     \b
     Examples:
@@ -129,6 +130,8 @@ def evaluate(
     from alliance.training.corpora import load
     from alliance.training.evaluation import collect, figures
     from alliance.training.files import write_whole
+    from alliance.training.session_figures import session_figures
+    from alliance.training.session_tables import session_markdown
     from alliance.training.tables import markdown
 
     sessions = load(corpus, annomi_file=annomi)
@@ -144,15 +147,34 @@ def evaluate(
         "corpus": Path(corpus).name if Path(corpus).is_file() else corpus.partition(":")[0],
         "purpose": purpose.value,
         **figures(predictions, resamples=resamples, seed=seed),
+        "sessions_level": session_figures(
+            predictions,
+            sessions=sessions,
+            **_outside_criteria(corpus, annomi),
+            resamples=resamples,
+            seed=seed,
+        ),
     }
+    tables = f"{markdown(report)}\n{session_markdown(report['sessions_level'])}"
     if predictions_file is not None:
         predictions.save(predictions_file)
     if output is not None:
         write_whole(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
     if markdown_file is not None:
-        write_whole(markdown_file, markdown(report))
+        write_whole(markdown_file, tables)
     if output is None and markdown_file is None:
-        print(markdown(report), end="")
+        print(tables, end="")
+
+
+def _outside_criteria(corpus: str, annomi: Path | None) -> dict[str, Any]:
+    """What others made of the corpus's sessions, as ``session_figures`` takes it."""
+    from alliance.training.corpora import annomi_quality
+    from alliance.training.ratings import read_ratings
+
+    name, colon, path = corpus.partition(":")
+    if name == "annomi":
+        return {"quality": annomi_quality(Path(path) if colon else annomi)}
+    return {"ratings": read_ratings(Path(corpus))} if Path(corpus).is_file() else {}
 
 
 def card(

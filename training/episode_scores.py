@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from alliance.model.agreement import Floats, Ints
 from alliance.model.arrays import ratio
@@ -95,25 +94,35 @@ def match_episodes(
     """Which found episode answers which gold one, at most one each; places in both lists.
 
     Args:
-        gold: episodes to be found.
-        found: those predicted.
+        gold: episodes to be found, in order, none overlapping another.
+        found: those predicted, likewise.
         near: turns by which the onsets may differ.
         overlap: whether sharing a turn is an answer too.
     """
-    if not gold or not found:
-        return []
-    distance = np.array([[abs(a.onset - b.onset) for b in found] for a in gold], dtype=np.float64)
-    answers = distance <= near
-    if overlap:
-        answers |= np.array([[a.overlaps(b) for b in found] for a in gold])
-    # One match more is worth more than all distances together.
-    worth = distance.max() * min(distance.shape) + 1.0
-    rows, columns = linear_sum_assignment(np.where(answers, distance - worth, 0.0))
-    return [
-        (int(row), int(column))
-        for row, column in zip(rows, columns, strict=True)
-        if answers[row, column]
-    ]
+    # Episodes of one labelling follow each other without overlap, so uncrossing two matches never
+    # loses one nor makes their distances longer: matching in order reaches the best there is.
+    best: list[list[tuple[int, int]]] = [[(0, 0)] * (len(found) + 1) for _ in range(len(gold) + 1)]
+    for i, a in enumerate(gold, start=1):
+        for j, b in enumerate(found, start=1):
+            best[i][j] = max(best[i - 1][j], best[i][j - 1])
+            if _answers(a, b, near=near, overlap=overlap):
+                matches, closeness = best[i - 1][j - 1]
+                best[i][j] = max(best[i][j], (matches + 1, closeness - abs(a.onset - b.onset)))
+    pairs = []
+    i, j = len(gold), len(found)
+    while i and j:
+        if best[i][j] == best[i - 1][j]:
+            i -= 1
+        elif best[i][j] == best[i][j - 1]:
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            pairs.append((i, j))
+    return pairs[::-1]
+
+
+def _answers(gold: Span, found: Span, *, near: int, overlap: bool) -> bool:
+    return abs(gold.onset - found.onset) <= near or (overlap and gold.overlaps(found))
 
 
 class _Scores:
