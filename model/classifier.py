@@ -17,7 +17,7 @@ from alliance.model.calibration import (
     label_probabilities,
     legal_codes,
 )
-from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER
+from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER, Role
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError, ModelError
 from alliance.model.labelled import (
@@ -31,6 +31,7 @@ from alliance.model.labelled import (
 from alliance.model.packing import (
     EncodedTurn,
     PackingConfig,
+    Window,
     causal_window,
     choose_windows,
     encode_turns,
@@ -298,6 +299,21 @@ class RuptureClassifier:
                 )
             )
         return labelled
+
+    def probabilities(self, encoded: Sequence[EncodedTurn], roles: Sequence[Role]) -> Floats:
+        """Calibrated probabilities of turns that are read together, in one window.
+
+        Args:
+            encoded: the window's turns in order, as :meth:`encode` gives them; at least one, and
+                together no longer than ``PackingConfig.room``.
+            roles: who says each of them.
+
+        Returns:
+            Shape (turns, 4), in the order of ``LABELS``.
+        """
+        ids = window_ids(encoded, Window(0, len(encoded)), self.packing)
+        logits = pool_turns(self._backend(ids), [len(turn.ids) for turn in encoded])
+        return self.calibration(label_probabilities(code_probabilities(logits, roles)))
 
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers."""
