@@ -5,14 +5,16 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test that reached for the hub should fail at once
 
-from alliance.model.codebook import Marker
+from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker
 from alliance.model.session import Session, Turn
 from alliance.training.config import EncoderConfig, LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.predictions import NONE, Predictions
 
 # Words that give a code away, so that a single layer can learn the task in a few steps.
 SIGNS = {
@@ -127,3 +129,59 @@ def write_coded_lines() -> Callable[[Path, Sequence[CodedSession]], None]:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     return write
+
+
+_CODES = {"P": Marker.PB, "W": Marker.W2, "C": Marker.C2, "N": Marker.N}
+_LETTERS = {
+    "P": Label.ALLIANCE_POSITIVE,
+    "W": Label.WITHDRAWAL,
+    "C": Label.CONFRONTATION,
+    "N": Label.NEUTRAL,
+}
+
+
+@pytest.fixture(scope="session")
+def sketch_predictions() -> Callable[..., Predictions]:
+    """Predictions drawn by hand: one string per session, one word per turn.
+
+    ``cWN``: a client's turn, W by the codes and N by the model. ``?`` at its end: the model
+    abstains. ``cWN/CN``: coder A says C and coder B says N (else both say what is settled);
+    ``cWN/--``: neither coded it. ``.``: a turn that is not scored.
+    """
+
+    def draw(sessions: dict[str, str], *, model: str = "sketch", sure: float = 0.7) -> Predictions:
+        rows = []
+        for place, words in enumerate(sessions.values()):
+            for turn, word in enumerate(words.split()):
+                if word == ".":
+                    continue
+                said, _, coders = word.partition("/")
+                gold, predicted = (LABELS.index(_LETTERS[letter]) for letter in said[1:3])
+                a, b = (
+                    NONE if letter == "-" else LABELS.index(_LETTERS[letter])
+                    for letter in (coders or said[1] * 2)
+                )
+                marker = MARKER_ORDER.index(_CODES[said[1]])
+                row = (place, turn, "ct".index(said[0]), gold, a, b, predicted, marker)
+                rows.append((*row, said.endswith("?")))
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 9).T
+        session, turn_, role, gold_, coder_a, coder_b, predicted_, marker_, abstained = columns
+        others = (1 - sure) / (len(LABELS) - 1)
+        return Predictions(
+            model=model,
+            session_ids=tuple(sessions),
+            session=session,
+            turn=turn_,
+            role=role,
+            gold=gold_,
+            coder_a=coder_a,
+            coder_b=coder_b,
+            probabilities=np.full((len(rows), len(LABELS)), others)
+            + (sure - others) * np.eye(len(LABELS))[predicted_],
+            predicted=predicted_,
+            abstained=abstained.astype(np.bool_),
+            gold_marker=marker_,
+            predicted_marker=np.full(len(rows), NONE),
+        )
+
+    return draw
