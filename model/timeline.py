@@ -1,7 +1,7 @@
 """The rupture timeline of a session: its labelled turns, episodes, running level and summary."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 from alliance.model.codebook import Role
 from alliance.model.episodes import Kind, Outcome, RuptureEpisode, find_episodes
 from alliance.model.errors import ConfigError
+from alliance.model.explanation import TurnExplanation
 from alliance.model.labelled import LabelledSession, LabelledTurn, ModelInfo
 from alliance.model.level import AllianceLevel, LevelSeries, alliance_level
 from alliance.model.summary import SessionSummary, SpeakerSummary, summarise
@@ -112,6 +113,8 @@ class Timeline:
         alliance_level: the running level, one entry per turn.
         model: the versions of model and codebook that made the labels, and their purpose.
         config: the settings that made the episodes and the level.
+        explanations: what turns' labels rest on, in the order of the turns; empty unless they
+            were asked for (:func:`alliance.model.explain.explain`).
 
     Raises:
         ValueError: if these contradict each other.
@@ -124,6 +127,7 @@ class Timeline:
     alliance_level: AllianceLevel
     model: ModelInfo
     config: TimelineConfig = DEFAULT_CONFIG
+    explanations: tuple[TurnExplanation, ...] = ()
 
     def __post_init__(self) -> None:
         if [turn.index for turn in self.turns] != list(range(len(self.turns))):
@@ -142,6 +146,23 @@ class Timeline:
                 raise ValueError(
                     f"an episode begins at turn {after.onset}, inside the one before it"
                 )
+        self._check_explanations()
+
+    def _check_explanations(self) -> None:
+        explained = [explanation.turn for explanation in self.explanations]
+        if explained != sorted(set(explained)):
+            raise ValueError("expected one explanation of a turn, in the order of the turns")
+        for explanation in self.explanations:
+            places = [explanation.turn, *(other.turn for other in explanation.neighbours)]
+            if not all(0 <= place < len(self.turns) for place in places):
+                raise ValueError(
+                    f"the explanation of turn {explanation.turn} names a turn that is not one of "
+                    f"the session's {len(self.turns)}"
+                )
+            if self.turns[explanation.turn].label is not explanation.label:
+                raise ValueError(
+                    f"the explanation of turn {explanation.turn} is of another label than its own"
+                )
 
     def to_dict(self, *, include_text: bool = True) -> dict[str, Any]:
         """JSON-ready values, as ``schemas/timeline.schema.json`` describes them.
@@ -149,9 +170,12 @@ class Timeline:
         Args:
             include_text: whether the turns keep what was said.
         """
+        turns = [turn.to_dict(include_text=include_text) for turn in self.turns]
+        for explanation in self.explanations:
+            turns[explanation.turn]["why"] = explanation.to_dict()
         return {
             "session_id": self.session_id,
-            "turns": [turn.to_dict(include_text=include_text) for turn in self.turns],
+            "turns": turns,
             "episodes": [episode.to_dict() for episode in self.episodes],
             "summary": self.summary.to_dict(),
             "alliance_level": self.alliance_level.to_dict(),
@@ -162,23 +186,41 @@ class Timeline:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Timeline":
         """The inverse of :meth:`to_dict`; text that was left out comes back empty."""
+        turns = tuple(LabelledTurn.from_dict(turn) for turn in data["turns"])
         return cls(
             session_id=data["session_id"],
-            turns=tuple(LabelledTurn.from_dict(turn) for turn in data["turns"]),
+            turns=turns,
             episodes=tuple(RuptureEpisode.from_dict(episode) for episode in data["episodes"]),
             summary=SessionSummary.from_dict(data["summary"]),
             alliance_level=AllianceLevel.from_dict(data["alliance_level"]),
             model=ModelInfo.from_dict(data["model"]),
             config=TimelineConfig.from_dict(data["config"]),
+            explanations=tuple(
+                TurnExplanation.from_dict(
+                    given["why"],
+                    turn=turn.index,
+                    label=turn.label,
+                    p=turn.probabilities.of(turn.label),
+                )
+                for turn, given in zip(turns, data["turns"], strict=True)
+                if "why" in given and turn.label is not None and turn.probabilities is not None
+            ),
         )
 
 
-def timeline(labelled: LabelledSession, config: TimelineConfig = DEFAULT_CONFIG) -> Timeline:
+def timeline(
+    labelled: LabelledSession,
+    config: TimelineConfig = DEFAULT_CONFIG,
+    *,
+    explanations: Iterable[TurnExplanation] = (),
+) -> Timeline:
     """The rupture timeline of a labelled session; the same input always gives the same result.
 
     Args:
         labelled: a session with its labels, the model's or a coder's.
         config: how turns become episodes and a level.
+        explanations: what turns' labels rest on, to go with them
+            (:func:`alliance.model.explain.explain`).
 
     Raises:
         ValueError: if a turn of someone other than client and therapist carries a label, which
@@ -201,4 +243,5 @@ def timeline(labelled: LabelledSession, config: TimelineConfig = DEFAULT_CONFIG)
         alliance_level=alliance_level(labelled.turns, half_life_turns=config.level_half_life_turns),
         model=labelled.model,
         config=config,
+        explanations=tuple(explanations),
     )
