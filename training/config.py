@@ -87,6 +87,14 @@ class StageConfig:
             epochs and keeps the last state.
         stop_after: end after so many epochs, on the learning rates of a whole stage; 0 for never.
             Training on all folds stops where the folds of the cross-validation were best.
+        average: decay per step (0-1) of a running average of the weights, which is what the stage
+            ends with; .99 averages over about the last hundred steps, 0 takes the last weights
+            as they are. Needs ``patience = 0``.
+        plain_share: share (0-1) of the drawn windows without a rupture that are trained on;
+            windows with one always are. Ruptures crowd in few sessions, so most windows have none.
+        disturbed_share: share (0-1) of the drawn sessions that are trained on as a poor
+            transcript has them (``training/disturb.py``): word errors, no punctuation, swapped
+            speakers.
     """
 
     shares: Mapping[str, float]
@@ -98,8 +106,19 @@ class StageConfig:
     weight_decay: float = 0.01
     patience: int = 3
     stop_after: int = 0
+    average: float = 0.0
+    plain_share: float = 1.0
+    disturbed_share: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"a stage's average lies between 0 and below 1, got {self.average}")
+        if self.average and self.patience:
+            raise ConfigError("a stage that averages its weights runs all its epochs: patience = 0")
+        for name in ("plain_share", "disturbed_share"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"a stage's {name} lies between 0 and 1, got {value}")
         if not self.shares or not all(0 < share <= 1 for share in self.shares.values()):
             raise ConfigError(
                 f"a stage's shares lie between 0 and 1, one per corpus, got {dict(self.shares)}"

@@ -1,14 +1,14 @@
 """Cross-validation over AnnoMI's folds: every figure of the model card comes from here.
 
-Test fold k; fold k+1 for stopping, calibration and thresholds; the other three and the authored
-sessions for training. The exported model is what is scored, through the same code that labels a
+Test fold k; fold k+1 for stopping, calibration and thresholds; the other three and the sessions
+of our own for training. The exported model is what is scored, through the same code that labels a
 user's transcripts. Every part is written as soon as it is done; a run that was killed goes on.
 """
 
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -57,7 +57,7 @@ def split(
 def crossvalidate(
     config: TrainingConfig,
     annomi: Sequence[CodedSession],
-    authored: Sequence[CodedSession],
+    own: Mapping[str, Sequence[CodedSession]],
     folder: Path,
     *,
     folds: Iterable[int] = range(FOLDS),
@@ -70,10 +70,11 @@ def crossvalidate(
     Args:
         config: the recipe.
         annomi: the folded sessions.
-        authored: sessions that are always trained on.
+        own: corpora by name that have no folds and are always trained on.
         folder: where everything goes; a run with the same recipe is taken up again.
         folds: which test folds to run now, so that several processes may share the work. The
-            first stage, which no fold changes, is trained once.
+            first stages, up to the one that draws from AnnoMI, are the same for all folds and
+            trained once.
         resamples: of the bootstrap.
         tell: told what is going on.
         quiet: no progress bar.
@@ -91,11 +92,11 @@ def crossvalidate(
             raise ConfigError(f"folds are numbered 0 to {FOLDS - 1}, got {fold}")
         if not (folder / f"fold-{fold}" / "fold.json").is_file():
             tell(f"fold {fold}: training")
-            _run_fold(config, annomi, authored, folder, fold, tell, quiet=quiet)
+            _run_fold(config, annomi, own, folder, fold, tell, quiet=quiet)
     if not all((folder / f"fold-{fold}" / "fold.json").is_file() for fold in range(FOLDS)):
         return None
     tell("figures")
-    report = _report(config, annomi, authored, folder, resamples=resamples)
+    report = _report(config, annomi, own, folder, resamples=resamples)
     write_json(folder / "report.json", report)
     return report
 
@@ -103,7 +104,7 @@ def crossvalidate(
 def _run_fold(
     config: TrainingConfig,
     annomi: Sequence[CodedSession],
-    authored: Sequence[CodedSession],
+    own: Mapping[str, Sequence[CodedSession]],
     folder: Path,
     fold: int,
     tell: Tell,
@@ -115,10 +116,11 @@ def _run_fold(
     train, dev, test = split(annomi, fold)
     network, stages = train_network(
         config,
-        {"annomi": train, "authored": authored},
+        {"annomi": train, **own},
         dev,
         place,
-        shared=folder / "shared" if set(config.stages[0].shares) == {"authored"} else None,
+        shared=folder / "shared",
+        shared_stages=shared_stages(config),
         quiet=quiet,
     )
     tell(f"fold {fold}: calibration, thresholds, export")
@@ -146,6 +148,14 @@ def _run_fold(
         "peak_memory_mb": peak_memory_mb(),
     }
     write_json(place / "fold.json", record)  # last: its presence says that the fold is done
+
+
+def shared_stages(config: TrainingConfig) -> int:
+    """How many stages come before the first that draws from AnnoMI: no fold changes them."""
+    for number, stage in enumerate(config.stages):
+        if "annomi" in stage.shares:
+            return number
+    return len(config.stages)
 
 
 def out_of_fold(folder: Path, *, calibrated: bool = True) -> Predictions:
@@ -192,13 +202,13 @@ def _fold_record(folder: Path, fold: int) -> dict[str, Any]:
 def _report(
     config: TrainingConfig,
     annomi: Sequence[CodedSession],
-    authored: Sequence[CodedSession],
+    own: Mapping[str, Sequence[CodedSession]],
     folder: Path,
     *,
     resamples: int,
 ) -> dict[str, Any]:
     network = out_of_fold(folder)
-    rival = _baseline(annomi, authored, folder)
+    rival = _baseline(annomi, own, folder)
     if not (
         network.session_ids == rival.session_ids
         and (network.session == rival.session).all()
@@ -228,7 +238,7 @@ def _report(
 
 
 def _baseline(
-    annomi: Sequence[CodedSession], authored: Sequence[CodedSession], folder: Path
+    annomi: Sequence[CodedSession], own: Mapping[str, Sequence[CodedSession]], folder: Path
 ) -> Predictions:
     """The rival's out-of-fold predictions: the same training sessions, dev fold unused."""
     path = folder / "baseline.npz"
@@ -236,7 +246,8 @@ def _baseline(
         parts = []
         for fold in range(FOLDS):
             train, _, test = split(annomi, fold)
-            parts.append(baseline.fit([*train, *authored]).predict(test))
+            coded = [*train, *(session for corpus in own.values() for session in corpus)]
+            parts.append(baseline.fit(coded).predict(test))
         concatenate(parts).save(path)
     return Predictions.load(path)
 

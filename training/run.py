@@ -18,6 +18,7 @@ from alliance.training.crossvalidation import (
     best_epochs,
     out_of_fold,
     refused_forms,
+    shared_stages,
 )
 from alliance.training.export import ExportCheck, export_network
 from alliance.training.files import write_json
@@ -136,6 +137,7 @@ def train_on_all(
         [],
         crossvalidation / "all",
         shared=shared if shared.is_dir() else None,
+        shared_stages=shared_stages(config),
         quiet=quiet,
     )
     tell("calibration, thresholds, export")

@@ -131,7 +131,7 @@ def crossvalidate(
     """Cross-validate a recipe over AnnoMI's five folds, beside the TF-IDF baseline.
 
     Test fold k; fold k+1 for stopping, calibration and thresholds; the other three folds and the
-    authored sessions for training. Writes report.json, from which the model card is filled.
+    sessions of our own for training. Writes report.json, from which the model card is filled.
 
     Example:
       alliance crossvalidate --annomi AnnoMI-simple.csv -o runs/cv
@@ -148,7 +148,7 @@ def crossvalidate(
     report = run(
         settings,
         corpora.load("annomi", annomi_file=annomi),
-        corpora.authored(),
+        {"authored": corpora.authored(), "everyday": corpora.everyday()},
         out,
         folds=chosen,
         tell=tell,
@@ -160,7 +160,7 @@ def crossvalidate(
         tell(f"wrote {out / 'report.json'}")
 
 
-_BUILT_IN: Final = ("annomi", "authored")
+_BUILT_IN: Final = ("annomi", "authored", "everyday")
 
 
 def _corpora(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 from transformers import (
@@ -21,7 +21,7 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
 from alliance.model.agreement import average_precision
 from alliance.model.calibration import Calibration
@@ -40,7 +40,7 @@ from alliance.training.network import (
     turn_loss,
 )
 from alliance.training.predictions import Predictions, collect
-from alliance.training.windows import TrainingPlan, first_batch, prepare
+from alliance.training.windows import TrainingPlan, disturber, first_batch, prepare
 
 DEV_METRIC: Final = "average_precision"
 """Stopping looks at the mean average precision of the three labels that are not neutral: it needs
@@ -56,6 +56,46 @@ class _StopAfter(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         control.should_training_stop |= state.global_step >= self._step
         return control
+
+
+class _Average(TrainerCallback):
+    """A running average of the weights, kept beside each checkpoint so that a resumed run has it.
+
+    Averaging over the last steps evens out what single batches with rare labels did (exponential
+    moving average of iterates; Polyak & Juditsky 1992).
+    """
+
+    _FILE: Final = "average.safetensors"
+
+    def __init__(self, decay: float, checkpoint: str | None) -> None:
+        self._decay = decay
+        self._average: dict[str, Tensor] = {}
+        if checkpoint is not None:
+            self._average = load_file(Path(checkpoint) / self._FILE)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        step = state.global_step
+        decay = min(self._decay, step / (step + 9))  # early on, forget the start sooner
+        with torch.no_grad():
+            for name, value in kwargs["model"].state_dict().items():
+                if not value.is_floating_point():
+                    continue
+                if name not in self._average:
+                    self._average[name] = value.detach().clone()
+                else:
+                    self._average[name].lerp_(value, 1 - decay)
+        return control
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+        save_file(
+            {name: value.contiguous() for name, value in self._average.items()},
+            folder / self._FILE,
+        )
+
+    def put_into(self, model: torch.nn.Module) -> None:
+        """Give the model its averaged weights."""
+        model.load_state_dict({**model.state_dict(), **self._average})
 
 
 class _Progress(ProgressCallback):
@@ -229,16 +269,18 @@ def train_stage(
         return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
 
     tokenizer = network.turn_tokenizer
+    drawn = {name: corpora[name] for name in stage.shares}
     plan = TrainingPlan(
         {
-            name: prepare(corpora[name], tokenizer, network.packing, config.loss)
-            for name in stage.shares
+            name: prepare(coded, tokenizer, network.packing, config.loss)
+            for name, coded in drawn.items()
         },
         network.packing,
         stage,
         config.loss,
         padding_id=network.model.config.pad_token_id or 0,
         seed=seed,
+        disturbed=disturber(drawn, tokenizer, network.packing, config.loss),
     )
     stopping = stage.patience > 0 and len(dev) > 0
     on_gpu = torch.cuda.is_available()
@@ -274,6 +316,10 @@ def train_stage(
         callbacks.append(EarlyStoppingCallback(stage.patience))
     if stage.stop_after:
         callbacks.append(_StopAfter(stage.stop_after * steps_per_epoch))
+    checkpoint = _last_checkpoint(folder)
+    average = _Average(stage.average, checkpoint) if stage.average else None
+    if average is not None:
+        callbacks.append(average)
     trainer = WindowTrainer(
         network, plan, stage, config.loss, dev, args=arguments, callbacks=callbacks
     )
@@ -281,7 +327,9 @@ def train_stage(
     trainer.remove_callback(ProgressCallback)
     if not quiet:
         trainer.add_callback(_Progress())
-    trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    if average is not None:
+        average.put_into(network.model)
     state = trainer.state
     scores = tuple(
         float(entry[f"eval_{DEV_METRIC}"])
@@ -305,6 +353,7 @@ def train_network(
     folder: Path,
     *,
     shared: Path | None = None,
+    shared_stages: int = 0,
     quiet: bool = False,
 ) -> tuple[Network, list[StageResult]]:
     """Build the network and train all stages.
@@ -314,15 +363,16 @@ def train_network(
         corpora: training sessions by corpus name.
         dev: sessions for stopping; may be empty.
         folder: where the stages keep their checkpoints; ``stage-1`` and so on.
-        shared: another folder for the first stage, so that runs that begin alike train it once.
-            Whoever shares it sees to it that the first stage's sessions are the same.
+        shared: another folder for the first stages, so that runs that begin alike train them
+            once. Whoever shares it sees to it that these stages' sessions are the same.
+        shared_stages: how many stages lie there.
         quiet: no progress bar.
     """
     torch.manual_seed(config.seed)
     network = build_network(config.encoder)
     results = []
     for number, stage in enumerate(config.stages, start=1):
-        place = shared if shared is not None and number == 1 else folder
+        place = shared if shared is not None and number <= shared_stages else folder
         results.append(
             train_stage(
                 network,

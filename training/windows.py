@@ -5,9 +5,9 @@ little context, with and without what follows it. The whole plan of a stage is d
 starts; a run that was killed draws the same plan again and goes on where it stopped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -15,18 +15,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from alliance.model.calibration import legal_codes
+from alliance.model.calibration import LABEL_OF_CODE, legal_codes
 from alliance.model.codebook import LABELS, MARKER_ORDER, Marker, Role
 from alliance.model.labelled import unlabelled_reason
 from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_turns, window_ids
 from alliance.model.tokens import TurnTokenizer
 from alliance.training.config import LossConfig, StageConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.disturb import disturb_coded
 
 # Share of windows that are as long as the encoder allows; the others are of any length down to
 # the shortest below.
 _FULL_SHARE = 0.5
 _SHORTEST_TOKENS = 64
+
+_RUPTURE_CODES: Final = np.array([LABELS[place].is_rupture for place in LABEL_OF_CODE])
+
+# What training is disturbed with; milder than what robustness is measured with.
+_WORD_ERRORS: Final = 0.1
+_SWAPPED_ROLES: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,12 @@ class PreparedSession:
     def lengths(self) -> list[int]:
         """Tokens of each turn."""
         return [len(turn.ids) for turn in self.encoded]
+
+    def has_rupture(self, window: Window) -> bool:
+        """Whether a turn of the window is, by at least half its target, a rupture."""
+        return bool(
+            (self.targets[window.first : window.stop, _RUPTURE_CODES].sum(axis=1) >= 0.5).any()
+        )
 
 
 def code_targets(coded: CodedSession, *, settled_share: float) -> NDArray[np.float32]:
@@ -93,22 +106,53 @@ def prepare(
 ) -> list[PreparedSession]:
     """Turn coded sessions into numbers, ready to be cut into windows."""
     by_label = label_weights(sessions, balance=loss.balance)
-    prepared = []
-    for coded in sessions:
-        targets = code_targets(coded, settled_share=loss.settled_share)
-        weights = np.zeros(len(targets), dtype=np.float32)
-        for row, code in enumerate(coded.codes):
-            if code is not None and targets[row].any():
-                weights[row] = by_label[LABELS.index(code.label)]
-        prepared.append(
-            PreparedSession(
-                encode_turns(coded.session.turns, tokenizer, packing),
-                tuple(turn.role for turn in coded.session.turns),
-                targets,
-                weights,
-            )
+    return [_prepared(coded, tokenizer, packing, loss, by_label) for coded in sessions]
+
+
+def disturber(
+    sessions: Mapping[str, Sequence[CodedSession]],
+    tokenizer: TurnTokenizer,
+    packing: PackingConfig,
+    loss: LossConfig,
+) -> Callable[[str, int, int], PreparedSession]:
+    """A function of corpus name, place in the corpus and seed: that session as poorly transcribed.
+
+    The weights of turns are those of the undisturbed corpus.
+    """
+    by_label = {
+        name: label_weights(coded, balance=loss.balance) for name, coded in sessions.items()
+    }
+
+    def disturbed(name: str, place: int, seed: int) -> PreparedSession:
+        coded = disturb_coded(
+            sessions[name][place],
+            seed=seed,
+            word_errors=_WORD_ERRORS,
+            swapped_roles=_SWAPPED_ROLES,
         )
-    return prepared
+        return _prepared(coded, tokenizer, packing, loss, by_label[name])
+
+    return disturbed
+
+
+def _prepared(
+    coded: CodedSession,
+    tokenizer: TurnTokenizer,
+    packing: PackingConfig,
+    loss: LossConfig,
+    by_label: NDArray[np.float64],
+) -> PreparedSession:
+    targets = code_targets(coded, settled_share=loss.settled_share)
+    weights = np.zeros(len(targets), dtype=np.float32)
+    for row, code in enumerate(coded.codes):
+        if code is not None and targets[row].any():
+            weights[row] = by_label[LABELS.index(code.label)]
+    return PreparedSession(
+        encode_turns(coded.session.turns, tokenizer, packing),
+        tuple(turn.role for turn in coded.session.turns),
+        targets,
+        weights,
+    )
 
 
 def draw_windows(lengths: Sequence[int], room: int, generator: np.random.Generator) -> list[Window]:
@@ -158,6 +202,7 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         loss: for the share of renamed speakers.
         padding_id: token number that fills windows up.
         seed: of the draw.
+        disturbed: from :func:`disturber`; needed where the stage disturbs sessions.
     """
 
     def __init__(
@@ -169,6 +214,7 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         *,
         padding_id: int,
         seed: int,
+        disturbed: Callable[[str, int, int], PreparedSession] | None = None,
     ) -> None:
         self._packing = packing
         self._padding_id = padding_id
@@ -182,22 +228,38 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
                 range(len(self._sessions), len(self._sessions) + len(corpora[name]))
             )
             self._sessions.extend(corpora[name])
-        lengths = [session.lengths for session in self._sessions]
         for _ in range(stage.epochs):
             drawn: list[int] = []
             for name, share in stage.shares.items():
                 count = max(1, round(share * len(members[name])))
-                drawn.extend(generator.permutation(members[name])[:count].tolist())
-            windows = [
-                PlannedWindow(
-                    number,
-                    window,
-                    sum(lengths[number][window.first : window.stop]) + 2,
-                    _draw_renamed(generator, loss.other_share),
-                )
-                for number in drawn
-                for window in draw_windows(lengths[number], packing.room, generator)
-            ]
+                chosen = generator.permutation(members[name])[:count].tolist()
+                if stage.disturbed_share > 0 and disturbed is not None:
+                    for place in np.flatnonzero(generator.random(count) < stage.disturbed_share):
+                        original = chosen[place] - members[name][0]
+                        chosen[place] = len(self._sessions)
+                        self._sessions.append(
+                            disturbed(name, original, int(generator.integers(2**31)))
+                        )
+                drawn.extend(chosen)
+            windows = []
+            for number in drawn:
+                session = self._sessions[number]
+                lengths = session.lengths
+                for window in draw_windows(lengths, packing.room, generator):
+                    if (
+                        stage.plain_share < 1
+                        and not session.has_rupture(window)
+                        and generator.random() >= stage.plain_share
+                    ):
+                        continue
+                    windows.append(
+                        PlannedWindow(
+                            number,
+                            window,
+                            sum(lengths[window.first : window.stop]) + 2,
+                            _draw_renamed(generator, loss.other_share),
+                        )
+                    )
             self.batches.extend(_batches(windows, stage.batch_tokens, generator))
             self.epoch_ends.append(len(self.batches))
 

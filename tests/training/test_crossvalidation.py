@@ -62,7 +62,14 @@ def test_a_whole_run_in_two_parts(
 
     def run(folds: list[int]) -> dict[str, Any] | None:
         return crossvalidate(
-            config, annomi, authored, tmp_path, folds=folds, resamples=50, tell=_silent, quiet=True
+            config,
+            annomi,
+            {"authored": authored},
+            tmp_path,
+            folds=folds,
+            resamples=50,
+            tell=_silent,
+            quiet=True,
         )
 
     assert run([0, 3]) is None
@@ -84,6 +91,6 @@ def test_a_whole_run_in_two_parts(
 
     other = dataclasses.replace(config, seed=99)
     with pytest.raises(ConfigError, match="choose another output folder"):
-        crossvalidate(other, annomi, authored, tmp_path, tell=_silent)
+        crossvalidate(other, annomi, {"authored": authored}, tmp_path, tell=_silent)
     with pytest.raises(ConfigError, match="of this recipe"):
         train_on_all(other, corpora, tmp_path, tmp_path / "final", tell=_silent)

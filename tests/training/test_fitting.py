@@ -44,6 +44,14 @@ def test_research_weights_beat_the_largest_probability_on_rare_labels() -> None:
     )
 
 
+def test_research_weights_do_not_follow_the_luck_of_a_few_turns() -> None:
+    truth, gold = _made(400)
+    other = gold.copy()
+    other[gold == LABELS.index(Label.WITHDRAWAL)] = LABELS.index(Label.NEUTRAL)
+    weights = [fit_decision(truth, codes).rule(Purpose.RESEARCH).weights for codes in (gold, other)]
+    assert weights[0] == weights[1]
+
+
 def test_screening_finds_more_ruptures_and_teaching_is_surer() -> None:
     truth, gold = _made()
     policy = fit_decision(truth, gold)

@@ -45,13 +45,18 @@ class _KilledError(Exception):
     pass
 
 
+@pytest.mark.parametrize("averaged", [False, True])
 def test_a_killed_stage_goes_on_to_the_same_weights(
+    averaged: bool,
     tiny_config: TrainingConfig,
     coded_sessions: Make,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = dataclasses.replace(tiny_config, stages=tiny_config.stages[1:])
+    stage = tiny_config.stages[1]
+    if averaged:
+        stage = dataclasses.replace(stage, patience=0, average=0.9, disturbed_share=0.5)
+    config = dataclasses.replace(tiny_config, stages=(stage,))
     dev = coded_sessions(3, first=100)
     whole, _ = train_network(config, _corpora(coded_sessions), dev, tmp_path / "whole", quiet=True)
 
@@ -73,6 +78,25 @@ def test_a_killed_stage_goes_on_to_the_same_weights(
     expected = whole.model.state_dict()
     for name, found in resumed.model.state_dict().items():
         assert torch.allclose(found, expected[name], atol=1e-5), name
+
+
+def test_averaging_ends_with_the_mean_of_the_last_steps(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    def run(average: float) -> dict[str, torch.Tensor]:
+        stage = dataclasses.replace(
+            tiny_config.stages[0], average=average, patience=0, encoder_rate=1e-3
+        )
+        config = dataclasses.replace(tiny_config, stages=(stage,))
+        network, _ = train_network(
+            config, _corpora(coded_sessions), [], tmp_path / str(average), quiet=True
+        )
+        return dict(network.model.state_dict())
+
+    last, same, mean = run(0.0), run(1e-9), run(0.9)
+    name = "classifier.weight"
+    assert torch.allclose(last[name], same[name], atol=1e-6)
+    assert not torch.allclose(last[name], mean[name], atol=1e-4)
 
 
 def test_a_finished_stage_is_loaded_not_trained_again(

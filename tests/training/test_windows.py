@@ -15,6 +15,7 @@ from alliance.training.windows import (
     PreparedSession,
     TrainingPlan,
     code_targets,
+    disturber,
     draw_windows,
     label_weights,
     prepare,
@@ -150,3 +151,39 @@ def test_renamed_speakers_are_other_people_without_a_label() -> None:
     assert (weights[others] == 0).all()
     kept = np.setdiff1d(np.arange(len(weights)), others)
     assert (weights[kept] > 0).all()
+
+
+def _long_sessions() -> list[CodedSession]:
+    # Five ruptures in a row amid neutral turns: most windows hold none.
+    codes = [Marker.C1 if 40 <= place < 45 else Marker.N for place in range(80)]
+    return [_coded(*(("client", f"word{place}", code) for place, code in enumerate(codes)))] * 3
+
+
+def test_windows_with_ruptures_are_kept_where_plain_ones_are_thinned() -> None:
+    prepared = prepare(_long_sessions(), _Letters(), PACKING, LossConfig())
+    stage = StageConfig(shares={"own": 1.0}, epochs=4, plain_share=0.25)
+    plan = TrainingPlan({"own": prepared}, PACKING, stage, LossConfig(), padding_id=0, seed=2)
+    windows = [item.window for batch in plan.batches for item in batch]
+    drawn = [turn for window in windows for turn in range(window.first, window.stop)]
+    assert all(drawn.count(turn) == 12 for turn in range(40, 45))
+    assert len(drawn) < 0.6 * 12 * 80
+
+
+def test_disturbed_sessions_are_drawn_anew_and_keep_their_codes() -> None:
+    sessions = _long_sessions()
+    loss = LossConfig()
+    stage = StageConfig(shares={"own": 1.0}, epochs=2, disturbed_share=1.0)
+    plan = TrainingPlan(
+        {"own": prepare(sessions, _Letters(), PACKING, loss)},
+        PACKING,
+        stage,
+        loss,
+        padding_id=0,
+        seed=2,
+        disturbed=disturber({"own": sessions}, _Letters(), PACKING, loss),
+    )
+    ruptures = [label.is_rupture for label in (code.label for code in MARKER_ORDER)]
+    batches = [plan[step] for step in range(len(plan))]
+    targets = np.concatenate([batch["targets"].numpy() for batch in batches])
+    assert len(targets) == 2 * 3 * 80
+    assert targets[:, ruptures].sum() == pytest.approx(2 * 3 * 5)

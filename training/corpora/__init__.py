@@ -13,7 +13,7 @@ from alliance.training.corpora.annomi_source import (
     fetch_annomi,
 )
 from alliance.training.corpora.coded import CodedSession
-from alliance.training.corpora.coded_lines import authored, coded_jsonl
+from alliance.training.corpora.coded_lines import authored, coded_jsonl, everyday
 from alliance.training.corpora.hf_dataset import from_dataset, to_dataset
 from alliance.training.corpora.specs import load
 
@@ -27,6 +27,7 @@ __all__ = [
     "annomi_quality",
     "authored",
     "coded_jsonl",
+    "everyday",
     "fetch_annomi",
     "from_dataset",
     "load",

@@ -50,6 +50,15 @@ def authored() -> tuple[CodedSession, ...]:
     return _read_all(file.read_bytes(), source="authored.jsonl")
 
 
+def everyday() -> tuple[CodedSession, ...]:
+    """More sessions written for this project, in plain everyday talk (licence CC BY 4.0).
+
+    Codings and facts as in :func:`authored`. See ``data_cards/everyday.md``.
+    """
+    file = resources.files("alliance.training.corpora") / "everyday.jsonl"
+    return _read_all(file.read_bytes(), source="everyday.jsonl")
+
+
 def _read_all(content: bytes, *, source: str | Path) -> tuple[CodedSession, ...]:
     sessions: dict[str, CodedSession] = {}
     for line, data in _objects(content, source=source):
