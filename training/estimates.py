@@ -10,9 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from alliance.model import agreement
-from alliance.model.agreement import Floats
+from alliance.model.agreement import Floats, Interval
 
-__all__ = ["UNDEFINED", "Estimate", "estimates", "nested"]
+__all__ = ["LEVEL", "UNDEFINED", "Estimate", "estimate", "estimates", "nested"]
+
+LEVEL: Final = 0.95
+"""How sure the intervals are meant to be."""
 
 Estimate = dict[str, float | None]
 
@@ -46,13 +49,14 @@ def estimates(
         seed=seed,
     )
     return {
-        name: {
-            "value": _json(float(value[0])),
-            "low": _json(interval.low),
-            "high": _json(interval.high),
-        }
+        name: estimate(float(value[0]), interval)
         for (name, value), interval in zip(point.items(), intervals, strict=True)
     }
+
+
+def estimate(value: float, interval: Interval) -> Estimate:
+    """A figure with its interval, ready for JSON."""
+    return {"value": _json(value), "low": _json(interval.low), "high": _json(interval.high)}
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

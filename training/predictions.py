@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -109,9 +109,10 @@ class Predictions:
 
     def said_by(self, role: Role) -> "Predictions":
         """The turns of one role; all sessions keep their places."""
-        return self._where(self.role == ROLES.index(role))
+        return self.where(self.role == ROLES.index(role))
 
-    def _where(self, chosen: Bools) -> "Predictions":
+    def where(self, chosen: Bools | Ints) -> "Predictions":
+        """Only the chosen turns; all sessions keep their places."""
         return Predictions(
             model=self.model,
             session_ids=self.session_ids,
@@ -172,6 +173,8 @@ def collect(
     sessions: Iterable[CodedSession],
     *,
     purpose: Purpose = Purpose.RESEARCH,
+    causal: bool = False,
+    shown: Callable[[Session], Session] | None = None,
 ) -> Predictions:
     """Labels coded sessions and sets the result beside the codes.
 
@@ -182,16 +185,28 @@ def collect(
         classifier: what to evaluate.
         sessions: the coded sessions.
         purpose: whose thresholds decide the labels.
+        causal: each turn by what had been said until then; for a classifier whose ``label`` takes
+            ``causal``. The name of the predictions says so.
+        shown: makes of each transcript the one that the classifier is shown in its place, turn for
+            turn, e.g. one with errors; roles and codes stay those of the transcript itself.
+
+    Raises:
+        ValueError: if ``shown`` adds or drops turns.
     """
     ids: list[str] = []
     rows: list[tuple[int, ...]] = []
     probabilities: list[tuple[float, ...]] = []
     no_words = 0
+    # A classifier without a causal mode is never asked about it.
+    mode: dict[str, Any] = {"causal": True} if causal else {}
     for place, coded in enumerate(sessions):
         ids.append(coded.id)
-        labelled = classifier.label(coded.session, purpose=purpose)
-        for said, code, a, b in zip(
-            labelled, coded.codes, coded.coder_a, coded.coder_b, strict=True
+        session = coded.session if shown is None else shown(coded.session)
+        if len(session.turns) != len(coded):
+            raise ValueError(f"{len(session.turns)} turns shown in place of {len(coded)}")
+        labelled = classifier.label(session, purpose=purpose, **mode)
+        for said, turn, code, a, b in zip(
+            labelled, coded.session.turns, coded.codes, coded.coder_a, coded.coder_b, strict=True
         ):
             if code is None:
                 continue
@@ -202,7 +217,7 @@ def collect(
                 (
                     place,
                     said.index,
-                    ROLES.index(said.turn.role),
+                    ROLES.index(turn.role),
                     _label(code),
                     _label(a),
                     _label(b),
@@ -214,12 +229,12 @@ def collect(
             )
             probabilities.append(said.probabilities.as_tuple())
     columns = np.array(rows, dtype=np.int64).reshape(len(rows), 10).T
-    session, turn, role, gold, coder_a, coder_b, predicted, abstained, marker, best = columns
+    number, turns, role, gold, coder_a, coder_b, predicted, abstained, marker, best = columns
     return Predictions(
-        model=classifier.name,
+        model=f"{classifier.name}, causal" if causal else classifier.name,
         session_ids=tuple(ids),
-        session=session,
-        turn=turn,
+        session=number,
+        turn=turns,
         role=role,
         gold=gold,
         coder_a=coder_a,

@@ -10,12 +10,16 @@ _SPEAKERS: Final = ("client", "therapist", "pooled")
 _OVERALL: Final = (
     ("macro-F1", "macro_f1"),
     ("Cohen's κ", "kappa"),
+    ("Gwet's AC1", "ac1"),
     ("accuracy", "accuracy"),
+    ("balanced accuracy", "balanced_accuracy"),
     ("calibration error (ECE, 15 bins)", "ece"),
     ("Brier score (0–2)", "brier"),
+    ("Brier skill (against prevalence)", "brier_skill"),
     ("abstained (share of turns)", "abstained"),
     ("coders A–B: macro-F1", "coders_macro_f1"),
     ("coders A–B: κ", "coders_kappa"),
+    ("coders A–B: AC1", "coders_ac1"),
     ("model against A and B, mean macro-F1", "macro_f1_against_coders"),
 )
 _BY_LABEL: Final = (
@@ -23,7 +27,9 @@ _BY_LABEL: Final = (
     ("recall", "recall"),
     ("F1", "f1"),
     ("AUPRC", "auprc"),
+    ("AUROC", "auroc"),
     ("ECE", "ece"),
+    ("Brier skill", "brier_skill"),
     ("coders' F1", "coders_f1"),
     ("F1 against coders", "f1_against_coders"),
 )
@@ -33,12 +39,19 @@ _FEW_MARK: Final = "†"
 def markdown(figures: Mapping[str, Any]) -> str:
     """The figures (:func:`alliance.training.evaluation.figures`) as Markdown.
 
-    Client, therapist, pooled, in this order, after a table of what concerns all labels.
+    Client, therapist, pooled, in this order, after a table of what concerns all labels. A figure
+    that the report of an earlier version lacks is left out.
     """
     parts = [_introduction(figures), _overall(figures["speakers"])]
     parts += [_labels(name, figures["speakers"][name]) for name in _SPEAKERS]
     if figures["markers"]:
         parts.append(_markers(figures["markers"]))
+    if "reliability" in figures:
+        parts.append(_likely_ruptures(figures["reliability"]))
+    if "risk_coverage" in figures:
+        parts.append(_abstention(figures["risk_coverage"]))
+    if "groups" in figures:
+        parts.append(_groups(figures["groups"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -139,6 +152,7 @@ def _overall(speakers: Mapping[str, Any]) -> str:
         *(
             (title, *(estimate(**speakers[name][key]) for name in _SPEAKERS))
             for title, key in _OVERALL
+            if key in speakers["pooled"]
         ),
         (
             "always the commonest label: macro-F1",
@@ -153,6 +167,7 @@ def _size(block: Mapping[str, Any]) -> str:
 
 
 def _labels(speaker: str, block: Mapping[str, Any]) -> str:
+    known = [(name, key) for name, key in _BY_LABEL if key in block["labels"][LABELS[0].value]]
     rows = []
     for label in LABELS:
         row = block["labels"][label.value]
@@ -161,11 +176,11 @@ def _labels(speaker: str, block: Mapping[str, Any]) -> str:
             (
                 f"{label.title}{mark}",
                 f"{row['support']:,}",
-                *(estimate(**row[key]) + mark for _, key in _BY_LABEL),
+                *(estimate(**row[key]) + mark for _, key in known),
             )
         )
     title = "Both pooled" if speaker == "pooled" else f"The {speaker}'s turns"
-    return f"{title}:\n\n" + table(("label", "turns", *(name for name, _ in _BY_LABEL)), rows)
+    return f"{title}:\n\n" + table(("label", "turns", *(name for name, _ in known)), rows)
 
 
 def _markers(markers: Mapping[str, Any]) -> str:
@@ -180,3 +195,78 @@ def _markers(markers: Mapping[str, Any]) -> str:
             for code, row in markers.items()
         ],
     )
+
+
+def _likely_ruptures(reliability: Mapping[str, Any]) -> str:
+    found = {name: reliability[name]["likely_ruptures"] for name in _SPEAKERS}
+    rows = [
+        (name, f"{bin_['turns']:,}", estimate(bin_["predicted"]), estimate(**bin_["observed"]))
+        for name in _SPEAKERS
+        for bin_ in found[name]["bins"]
+    ]
+    gaps = ", ".join(f"{name} {estimate(found[name]['largest_gap'])}" for name in _SPEAKERS)
+    return (
+        f"Turns to which the model gives a rupture of either kind a probability of "
+        f"{estimate(found['pooled']['from'])} or more, in bins of equally many turns; largest gap "
+        f"between predicted and observed: {gaps}.\n\n"
+        + table(("speaker", "turns", "predicted", "observed"), rows)
+    )
+
+
+def _abstention(risk_coverage: Mapping[str, Any]) -> str:
+    rows = []
+    for name in _SPEAKERS:
+        stated = risk_coverage[name]["at_80"]
+        macro = stated["macro_f1"]
+        rows.append(
+            (
+                name,
+                "macro-F1",
+                estimate(**macro["full"]),
+                estimate(**macro["f1"]),
+                estimate(**macro["gain"], signed=True),
+                "",
+            )
+        )
+        for label in LABELS:
+            row = stated["labels"][label.value]
+            rows.append(
+                (
+                    name,
+                    f"F1, {label.title}",
+                    estimate(**row["full"]),
+                    estimate(**row["f1"]),
+                    estimate(**row["gain"], signed=True),
+                    estimate(**row["kept"]),
+                )
+            )
+    return (
+        "Where the model answers for 80% of turns, the most certain of the decisions for each "
+        "label, beside all turns:\n\n"
+        + table(("speaker", "figure", "all turns", "80%", "difference", "gold turns kept"), rows)
+    )
+
+
+def _groups(groups: Mapping[str, Any]) -> str:
+    rows = []
+    for fact, values in groups.items():
+        for value, speakers in values.items():
+            for name in _SPEAKERS:
+                block = speakers[name]
+                cells = [block["labels"][label.value] for label in LABELS]
+                rows.append(
+                    (
+                        # A bar in a value would end the cell.
+                        f"{fact}: {value}".replace("|", "/"),
+                        name,
+                        _size(block),
+                        estimate(**block["macro_f1"]),
+                        *(
+                            estimate(**cell["f1"]) + (_FEW_MARK if cell["few"] else "")
+                            for cell in cells
+                        ),
+                    )
+                )
+    header = ("group", "speaker", "turns (sessions)", "macro-F1")
+    titles = (f"F1, {label.title}" for label in LABELS)
+    return "By groups of sessions:\n\n" + table((*header, *titles), rows)

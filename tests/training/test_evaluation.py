@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from alliance.model import agreement
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.errors import InputError
+from alliance.model.labelled import LabelledSession
 from alliance.model.session import Session, Turn
 from alliance.training import evaluation, tables
 from alliance.training.corpora import CodedSession
@@ -93,6 +96,45 @@ def test_the_real_classifier_is_set_beside_the_codes() -> None:
     assert found.probabilities.argmax(axis=1).tolist() == found.predicted.tolist()
 
 
+def test_causal_predictions_say_so() -> None:
+    sessions = [coded("a", ("therapist", "You must go", "CT"), ("client", "useless", "N"))]
+    model = RuptureClassifier.load(STUB)
+    asked: list[dict[str, object]] = []
+
+    class Recording:
+        name = "stub-1"
+
+        def label(self, session: Session, **options: object) -> LabelledSession:
+            asked.append(options)
+            return model.label(session, **options)
+
+    found = collect(Recording(), sessions, causal=True)
+    assert found.model == "stub-1, causal"
+    assert collect(Recording(), sessions).model == "stub-1"
+    # A classifier that knows no causal mode must not be asked about it.
+    assert [options.get("causal", "-") for options in asked] == [True, "-"]
+
+
+def test_codes_and_speakers_stay_while_another_transcript_is_shown() -> None:
+    sessions = [coded("a", ("therapist", "You must go", "CT"), ("client", "thanks", "PB"))]
+
+    def misheard(session: Session) -> Session:
+        first, second = session.turns
+        return Session(session.id, (replace(first, speaker="client"), replace(second, text="so")))
+
+    found = collect(RuptureClassifier.load(STUB), sessions, shown=misheard)
+    assert [ROLES[role] for role in found.role] == [Role.THERAPIST, Role.CLIENT]
+    assert [MARKER_ORDER[place] for place in found.gold_marker] == ["CT", "PB"]
+    # "must" is a confrontation only from a therapist, and the thanks were not heard.
+    assert [LABELS[place] for place in found.predicted] == [Label.NEUTRAL] * 2
+    with pytest.raises(ValueError, match="1 turns shown in place of 2"):
+        collect(
+            RuptureClassifier.load(STUB),
+            sessions,
+            shown=lambda session: Session("a", session.turns[:1]),
+        )
+
+
 def test_collecting_nothing_gives_nothing() -> None:
     found = collect(RuptureClassifier.load(STUB), [])
     assert (len(found), found.session_ids) == (0, ())
@@ -167,6 +209,12 @@ def test_the_figures_are_those_of_scikit_learn_for_each_speaker() -> None:
         p, r, f, support = metrics.precision_recall_fscore_support(gold, said, labels=range(4))
         for place, label in enumerate(LABELS):
             row = block["labels"][label.value]
+            area = metrics.roc_auc_score(gold == place, part.probabilities[:, place])
+            assert row["auroc"]["value"] == pytest.approx(area, abs=1e-6)
+            errors = metrics.brier_score_loss(gold == place, part.probabilities[:, place])
+            share = (gold == place).mean()
+            skill = 1 - errors / (share * (1 - share))
+            assert row["brier_skill"]["value"] == pytest.approx(skill, abs=1e-6)
             assert row["support"] == support[place]
             assert row["predicted"] == (said == place).sum()
             assert row["precision"]["value"] == pytest.approx(p[place], abs=1e-6)
@@ -179,11 +227,17 @@ def test_the_figures_are_those_of_scikit_learn_for_each_speaker() -> None:
             assert row["coders_f1"]["value"] == pytest.approx(coders, abs=1e-6)
             with_coders = (f[place] + metrics.f1_score(part.coder_b == place, said == place)) / 2
             assert row["f1_against_coders"]["value"] == pytest.approx(with_coders, abs=1e-6)
+        brier = ((part.probabilities - np.eye(4)[gold]) ** 2).sum(axis=1).mean()
+        shares = np.bincount(gold, minlength=4) / len(part)
         expected = {
             "macro_f1": f.mean(),
+            "ac1": agreement.ac1(agreement.confusion_matrix(gold, said)),
+            "coders_ac1": agreement.ac1(agreement.confusion_matrix(part.coder_a, part.coder_b)),
+            "balanced_accuracy": metrics.balanced_accuracy_score(gold, said),
+            "brier_skill": 1 - brier / (1 - (shares**2).sum()),
             "kappa": metrics.cohen_kappa_score(gold, said),
             "accuracy": (gold == said).mean(),
-            "brier": ((part.probabilities - np.eye(4)[gold]) ** 2).sum(axis=1).mean(),
+            "brier": brier,
             "abstained": part.abstained.mean(),
             "coders_kappa": metrics.cohen_kappa_score(part.coder_a, part.coder_b),
             "coders_macro_f1": metrics.f1_score(part.coder_a, part.coder_b, average="macro"),
@@ -209,7 +263,8 @@ def test_a_perfect_model_is_perfect_and_calibrated() -> None:
     pooled = evaluation.figures(sure, resamples=20)["speakers"]["pooled"]
     one = {"value": 1.0, "low": 1.0, "high": 1.0}
     zero = {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert [pooled[key] for key in ("macro_f1", "kappa", "accuracy")] == [one] * 3
+    perfect = ("macro_f1", "kappa", "ac1", "accuracy", "balanced_accuracy", "brier_skill")
+    assert [pooled[key] for key in perfect] == [one] * 6
     assert [pooled[key] for key in ("ece", "brier")] == [zero] * 2
     assert pooled["labels"]["withdrawal"]["auprc"] == one
 
@@ -250,7 +305,7 @@ def test_a_comparison_pairs_the_same_turns() -> None:
     base = predictions()
     worse = changed(base, predicted=np.where(np.arange(400) % 3, base.predicted, 3), model="rival")
     order = np.random.default_rng(0).permutation(400)
-    shuffled = worse._where(order)
+    shuffled = worse.where(order)
     found = evaluation.comparison(shuffled, base, resamples=60)
     pooled = found["speakers"]["pooled"]["macro_f1"]
     macro = [metrics.f1_score(base.gold, p.predicted, average="macro") for p in (base, worse)]
@@ -259,7 +314,7 @@ def test_a_comparison_pairs_the_same_turns() -> None:
     assert found["rival"] == "rival"
     assert "difference in" in tables.comparison_markdown(found)
     with pytest.raises(ValueError, match="same turns"):
-        evaluation.comparison(base, base._where(order[:30]))
+        evaluation.comparison(base, base.where(order[:30]))
 
 
 # --- tables
