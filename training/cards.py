@@ -18,7 +18,7 @@ from alliance.model.codebook import Marker
 from alliance.model.errors import InputError
 from alliance.model.session import Session, Turn
 from alliance.training import composition
-from alliance.training.corpora import CodedSession, annomi_labels, authored
+from alliance.training.corpora import CodedSession, annomi_labels, authored, everyday
 from alliance.training.files import write_whole
 from alliance.training.tables import comparison_markdown, crossvalidation_markdown, markdown
 
@@ -159,6 +159,7 @@ def annomi_without_text() -> tuple[CodedSession, ...]:
 def _shipped_blocks() -> dict[str, Callable[[], str]]:
     return {
         **corpus_blocks("authored", authored()),
+        **corpus_blocks("everyday", everyday()),
         **corpus_blocks("annomi", annomi_without_text()),
     }
 

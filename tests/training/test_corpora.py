@@ -81,6 +81,16 @@ def test_authored_holds_what_its_card_says() -> None:
     assert sum(s.coder_a != s.coder_b for s in sessions) > 100  # not one coding read twice
 
 
+def test_everyday_holds_what_its_card_says() -> None:
+    sessions = corpora.everyday()
+    assert (len(sessions), sum(len(s) for s in sessions)) == (204, 9311)
+    assert all(set(s.facts) == {"setting", "client", "pattern", "style"} for s in sessions)
+    assert all(None not in s.coder_a and None not in s.coder_b for s in sessions)
+    assert sum(s.coder_a != s.coder_b for s in sessions) > 100  # not one coding read twice
+    assert corpora.load("everyday") == sessions
+    assert not {s.id for s in sessions} & {s.id for s in corpora.authored()}
+
+
 def test_our_annomi_labels_hold_no_text() -> None:
     rows = corpora.annomi_labels()
     assert len(rows) == 8037
