@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,7 @@ def list_corpora(annomi: AnnomiOption = None) -> None:
     there = f"at {file}" if file.is_file() else "not fetched: alliance corpora fetch annomi"
     for name, about, where in (
         ("authored", "sessions written for this project (CC BY 4.0)", "ships with the package"),
+        ("everyday", "more of them, in plain everyday talk (CC BY 4.0)", "ships with the package"),
         ("annomi", "motivational-interviewing demonstrations (codes CC BY 4.0)", there),
         ("PATH", "a JSON-lines file of coded sessions", "yours"),
     ):
@@ -68,7 +70,7 @@ def fetch_corpus(
 @corpora.command("show")
 def show_corpus(
     corpus: Annotated[
-        str, typer.Argument(metavar="CORPUS", help="authored, annomi or a JSON-lines file.")
+        str, typer.Argument(metavar="CORPUS", help="authored, everyday, annomi or a file.")
     ],
     annomi: AnnomiOption = None,
 ) -> None:
@@ -87,7 +89,8 @@ def evaluate(
     corpus: Annotated[
         str,
         typer.Argument(
-            metavar="CORPUS", help="authored, annomi or a JSON-lines file of coded sessions."
+            metavar="CORPUS",
+            help="authored, everyday, annomi or a JSON-lines file of coded sessions.",
         ),
     ],
     output: Annotated[
@@ -106,6 +109,17 @@ def evaluate(
     purpose: Annotated[
         Purpose, typer.Option(help="Whose thresholds decide the labels.")
     ] = Purpose.RESEARCH,
+    causal: Annotated[
+        bool, typer.Option("--causal", help="Label each turn by what had been said until then.")
+    ] = False,
+    poor: Annotated[
+        bool,
+        typer.Option(
+            "--disturb",
+            help="Show the model poor transcripts: 15% word errors, no punctuation, 5% of turns "
+            "given to the wrong speaker.",
+        ),
+    ] = False,
     resamples: Annotated[
         int, typer.Option(min=1, help="How often the sessions are drawn anew for the intervals.")
     ] = 2000,
@@ -116,41 +130,63 @@ def evaluate(
 ) -> None:
     """Measure a model on coded sessions that it has not seen.
 
-    For client, therapist and both: precision, recall, F1 and AUPRC of each label, macro-F1, kappa
-    and calibration, with 95% intervals over sessions, beside the two coders' own agreement; then
-    rupture episodes, counts and segments of sessions, and outside criteria where known. The tables
-    go to standard output unless a file is named. No words of a transcript are written.
+    For client, therapist and both: precision, recall, F1 and AUPRC of each label, macro-F1, kappa,
+    calibration and abstention, with 95% intervals over sessions, beside the two coders' own
+    agreement, also by groups of sessions where the corpus tells them apart; then rupture
+    episodes, counts and segments of sessions, and outside criteria where known. The tables go to
+    standard output unless a file is named. No words of a transcript are written.
 
     \b
     Examples:
       alliance evaluate shipped my_codings.jsonl
       alliance evaluate runs/mine annomi -o report.json --markdown report.md
+      alliance evaluate runs/mine my_codings.jsonl --causal
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
     from alliance.training.corpora import load
+    from alliance.training.disturb import poor_transcript
     from alliance.training.evaluation import collect, figures
     from alliance.training.files import write_whole
+    from alliance.training.groups import session_groups
     from alliance.training.session_figures import session_figures
     from alliance.training.session_tables import session_markdown
     from alliance.training.tables import markdown
 
     sessions = load(corpus, annomi_file=annomi)
-    if model == SHIPPED and corpus.partition(":")[0] in ("authored", "annomi"):
+    if model == SHIPPED and corpus.partition(":")[0] in (
+        "authored",
+        "everyday",
+        "annomi",
+    ):
         print(
             f"alliance: the shipped model was trained on {corpus.partition(':')[0]}; these figures "
             f"say nothing of sessions it has not seen (see the model card for those)",
             file=sys.stderr,
         )
     classifier = RuptureClassifier.load(None if model == SHIPPED else model)
-    predictions = collect(classifier, _tracked(sessions, quiet=quiet), purpose=purpose)
+    predictions = collect(
+        classifier,
+        _tracked(sessions, quiet=quiet),
+        purpose=purpose,
+        causal=causal,
+        shown=poor_transcript if poor else None,
+    )
+    if poor:
+        predictions = replace(predictions, model=f"{predictions.model}, on poor transcripts")
+    outside = _outside_criteria(corpus, annomi)
+    groups = dict(session_groups(sessions))
+    if "quality" in outside:
+        groups["quality"] = outside["quality"]
     report = {
         "corpus": Path(corpus).name if Path(corpus).is_file() else corpus.partition(":")[0],
         "purpose": purpose.value,
-        **figures(predictions, resamples=resamples, seed=seed),
+        "mode": "causal" if causal else "full",
+        "disturbed": poor,
+        **figures(predictions, groups=groups, resamples=resamples, seed=seed),
         "sessions_level": session_figures(
             predictions,
             sessions=sessions,
-            **_outside_criteria(corpus, annomi),
+            **outside,
             resamples=resamples,
             seed=seed,
         ),

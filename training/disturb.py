@@ -18,7 +18,9 @@ from alliance.model.session import Session, Turn
 from alliance.model.text import has_words, normalise, spoken
 from alliance.training.corpora import CodedSession
 
-__all__ = ["disturb", "disturb_coded"]
+__all__ = ["disturb", "disturb_coded", "poor_transcript"]
+
+_STANDARD_SEED: Final = 20260
 
 _SUBSTITUTED: Final = 0.6  # of all word errors
 _DELETED: Final = 0.25  # the rest are insertions
@@ -90,6 +92,14 @@ def disturb(
     return replace(session, turns=tuple(turns[place] for place in kept))
 
 
+def poor_transcript(session: Session) -> Session:
+    """The session with the standard trouble that models are compared under.
+
+    15% word errors, no punctuation and case, 5% swapped roles; the same for every model.
+    """
+    return disturb(session, seed=_STANDARD_SEED)
+
+
 def disturb_coded(
     coded: CodedSession,
     *,
@@ -110,7 +120,7 @@ def disturb_coded(
 
     def codes(given: Iterable[Marker | None]) -> tuple[Marker | None, ...]:
         every = tuple(given)
-        return tuple(_legal(every[place], turns[place].role) for place in kept)
+        return tuple(legal_code(every[place], turns[place].role) for place in kept)
 
     return CodedSession(
         replace(coded.session, turns=tuple(turns[place] for place in kept)),
@@ -122,8 +132,9 @@ def disturb_coded(
     )
 
 
-def _legal(code: Marker | None, role: Role) -> Marker | None:
-    if code is None or code.may_be_said_by(role):
+def legal_code(code: Marker, role: Role) -> Marker:
+    """The code that a turn keeps or gets when it is given to a speaker of ``role``."""
+    if code.may_be_said_by(role):
         return code
     client = role is Role.CLIENT
     if code.label is Label.WITHDRAWAL:

@@ -1,13 +1,17 @@
 """Reliability, risk against coverage, and groups of sessions."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from alliance.model.codebook import MARKER_ORDER, Marker
+from alliance.serve.main import app
 from alliance.training import evaluation, tables
 from alliance.training.abstention import COVERAGES, abstention_figures
 from alliance.training.corpora import CodedSession
@@ -16,6 +20,7 @@ from alliance.training.predictions import Predictions
 from alliance.training.reliability import reliability_figures
 
 RUPTURE = (1, 2)
+STUB = Path(__file__).parents[1] / "data" / "stub_model"
 
 
 def predictions(*, turns: int = 4000, seed: int = 0, sharpened: float = 1.0) -> Predictions:
@@ -199,3 +204,37 @@ def test_a_report_of_an_earlier_version_still_makes_its_tables() -> None:
     assert "macro-F1" in text
     assert "AC1" not in text
     assert "AUROC" not in text
+
+
+# --- the command
+
+
+def test_evaluate_takes_causal_mode_and_poor_transcripts(
+    tmp_path: Path,
+    coded_sessions: Callable[..., list[CodedSession]],
+    write_coded_lines: Callable[[Path, Sequence[CodedSession]], None],
+) -> None:
+    corpus = tmp_path / "mine.jsonl"
+    write_coded_lines(corpus, coded_sessions(8))
+
+    def report(*options: str) -> dict[str, Any]:
+        out = tmp_path / "report.json"
+        words = ["evaluate", str(STUB), str(corpus), "-o", str(out), "--resamples", "5", "-q"]
+        result = CliRunner().invoke(app, [*words, *options])
+        assert result.exit_code == 0, result.output
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return found
+
+    plain, causal, poor = report(), report("--causal"), report("--disturb")
+    assert (plain["mode"], plain["disturbed"], plain["model"]) == ("full", False, "stub-1")
+    assert (causal["mode"], causal["model"]) == ("causal", "stub-1, causal")
+    assert (poor["disturbed"], poor["model"]) == (True, "stub-1, on poor transcripts")
+    # The stub's network looks at one token at a time: what follows makes no difference to it,
+    # words misheard and roles swapped do.
+    assert causal["speakers"] == plain["speakers"]
+    worse, good = (one["speakers"]["pooled"] for one in (poor, plain))
+    assert worse["macro_f1"]["value"] < good["macro_f1"]["value"]
+    assert [row["support"] for row in worse["labels"].values()] == [
+        row["support"] for row in good["labels"].values()
+    ]
+    assert report("--disturb") == poor
