@@ -1,5 +1,6 @@
 import difflib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +53,11 @@ def test_a_disturbed_session_keeps_its_turns(
     said: list[Turn], seed: int, errors: float, punctuation: bool, swapped: float
 ) -> None:
     whole = Session("s", tuple(said))
-    options = {"word_errors": errors, "punctuation": punctuation, "swapped_roles": swapped}
+    options: dict[str, Any] = {
+        "word_errors": errors,
+        "punctuation": punctuation,
+        "swapped_roles": swapped,
+    }
     found = disturb(whole, seed=seed, **options)
     assert found == disturb(whole, seed=seed, **options)
     assert len(found.turns) == len(said)
@@ -138,14 +143,14 @@ def test_the_last_word_stays_and_one_turn_too() -> None:
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_a_share_lies_between_0_and_1(name: str, share: float) -> None:
     with pytest.raises(ConfigError, match=rf"expected {name} between 0 and 1, found {share}"):
-        disturb(session("client: yes"), seed=0, **{name: share})
+        disturb(session("client: yes"), seed=0, **{name: share})  # type: ignore[arg-type]  # all three take a share
 
 
 def test_codes_go_with_their_turns(
     coded_sessions: Callable[..., list[CodedSession]], written: list[CodedSession]
 ) -> None:
     for coded in [*coded_sessions(3, folds=3), *written]:
-        options = {"seed": 5, "swapped_roles": 0.5, "dropped_turns": 0.3}
+        options: dict[str, Any] = {"seed": 5, "swapped_roles": 0.5, "dropped_turns": 0.3}
         found = disturb_coded(coded, **options)
         assert found.session == disturb(coded.session, **options)
         assert (found.fold, dict(found.facts)) == (coded.fold, dict(coded.facts))

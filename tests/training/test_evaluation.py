@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_causal_predictions_say_so() -> None:
     class Recording:
         name = "stub-1"
 
-        def label(self, session: Session, **options: object) -> LabelledSession:
+        def label(self, session: Session, **options: Any) -> LabelledSession:
             asked.append(options)
             return model.label(session, **options)
 
