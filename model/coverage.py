@@ -29,20 +29,27 @@ def most_certain(certainty: Floats, coverage: float) -> Bools:
 def certainty_within_labels(predicted: Ints, probabilities: Floats) -> Floats:
     """How certain each decision is among the decisions for the same label, 0-1.
 
-    Its rank by the label's probability. Rare labels never reach the probabilities of common ones;
-    one bar for all labels would set them aside first. So the product abstains label by label,
-    and this is the certainty to draw its risk-coverage curve by.
+    Its rank by the score that the product abstains by (:class:`alliance.model.DecisionRule`): a
+    rupture's probability, or what the label has of neutral and alliance-positive together. Rare
+    labels never reach the probabilities of common ones; one bar for all labels would set them
+    aside first. So the product abstains label by label, from ruptures half as often as from the
+    rest: a rupture's rank counts twice, up to 1.
 
     Args:
         predicted: the decided labels, shape ``(n,)``.
-        probabilities: shape ``(n, k)``.
+        probabilities: of the labels, shape ``(n, 4)``.
     """
     certainty = np.zeros(len(predicted))
     own = probabilities[np.arange(len(predicted)), predicted]
+    rupture = np.array([label.is_rupture for label in LABELS])
+    own = np.where(
+        rupture[predicted], own, own / np.maximum(probabilities[:, ~rupture].sum(axis=1), 1e-12)
+    )
     for label in np.unique(predicted):
         chosen = np.flatnonzero(predicted == label)
         _, index, count = np.unique(own[chosen], return_inverse=True, return_counts=True)
-        certainty[chosen] = ((np.cumsum(count) - count / 2) / len(chosen))[index]
+        rank = ((np.cumsum(count) - count / 2) / len(chosen))[index]
+        certainty[chosen] = np.minimum(1.0, 2 * rank) if rupture[label] else rank
     return certainty
 
 

@@ -17,8 +17,12 @@ from alliance.model.labelled import Purpose
 class DecisionRule:
     """How the four probabilities of a turn become one label, or a label not to be trusted.
 
-    The label is the largest of ``weight x probability``. Its *score* is that product's share of
-    the four products' sum (0-1); below ``abstain_below`` for that label, the model abstains.
+    The label is the largest of ``weight x probability``. Its *score* says how clear the decision
+    was (0-1); below ``abstain_below`` for that label, the model abstains. For a rupture it is that
+    product's share of the four products' sum. For the other two labels it is the share of the two
+    products alone: doubt whether a neutral turn might be a rupture is no reason to take it out of
+    sight, since most missed ruptures are among those turns; doubt between neutral and
+    alliance-positive is.
 
     Attributes:
         weights: positive, one per label; 1 for all decides by the largest probability.
@@ -58,8 +62,10 @@ class DecisionRule:
         """The decided labels' places in ``LABELS`` and their scores (0-1), each (turns,)."""
         weighted = probabilities * np.array([self.weights[label] for label in LABELS])
         decided = weighted.argmax(axis=1)
-        score = weighted[np.arange(len(weighted)), decided] / weighted.sum(axis=1)
-        return decided, score
+        own = weighted[np.arange(len(weighted)), decided]
+        calm = np.array([not label.is_rupture for label in LABELS])
+        rivals = np.where(calm[decided], weighted[:, calm].sum(axis=1), weighted.sum(axis=1))
+        return decided, own / rivals
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""

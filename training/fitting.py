@@ -18,10 +18,11 @@ Places = NDArray[np.int64]
 
 ABSTAIN_SHARES: Final = {
     Purpose.SCREENING: 0.0,
-    Purpose.RESEARCH: 0.1,
-    Purpose.TEACHING: 0.25,
+    Purpose.RESEARCH: 0.2,
+    Purpose.TEACHING: 0.4,
 }
-"""Share (0-1) of the decisions for each label, the least certain, on which the model abstains."""
+"""Share (0-1) of the decisions for a label, the least certain, on which the model abstains; of
+those for a rupture it is half as much."""
 
 SCREENING_PRECISION: Final = 0.25
 """Screening takes all the recall of ruptures to be had at this precision or above."""
@@ -82,8 +83,11 @@ def fit_decision(probabilities: Floats, gold: Places) -> DecisionPolicy:
         rule = DecisionRule(weights=_by_label(weights[purpose]))
         decided, score = rule.scores(probabilities)
         least = [
-            _quantile(score[decided == place], ABSTAIN_SHARES[purpose])
-            for place in range(len(LABELS))
+            _quantile(
+                score[decided == place],
+                ABSTAIN_SHARES[purpose] * (0.5 if label.is_rupture else 1.0),
+            )
+            for place, label in enumerate(LABELS)
         ]
         rules[purpose] = DecisionRule(
             weights=rule.weights, abstain_below=_by_label(np.array(least))

@@ -28,12 +28,21 @@ def test_the_most_certain_are_kept_whatever_their_order(
 
 
 def test_certainty_is_ranked_within_a_label() -> None:
+    # Positive (0) by its share of positive and neutral: .9, .99, .8 and .9 again, though the
+    # last is mostly withdrawal; withdrawal (1) by its probability, ranks counting twice.
+    probabilities = np.array(
+        [
+            [0.9, 0.0, 0.0, 0.1],
+            [0.99, 0.0, 0.0, 0.01],
+            [0.8, 0.0, 0.0, 0.2],
+            [0.09, 0.9, 0.0, 0.01],
+            [0.0, 0.4, 0.0, 0.6],
+            [0.0, 0.3, 0.0, 0.7],
+        ]
+    )
     predicted = np.array([0, 0, 0, 0, 1, 1])
-    own = np.array([0.9, 0.99, 0.8, 0.9, 0.4, 0.3])
-    probabilities = np.stack([np.where(predicted == 0, own, 1 - own), 1 - own], axis=1)
-    probabilities[4:, 1] = own[4:]
     certainty = ag.certainty_within_labels(predicted, probabilities)
-    assert certainty == pytest.approx([2 / 4, 3.5 / 4, 0.5 / 4, 2 / 4, 0.75, 0.25])
+    assert certainty == pytest.approx([2 / 4, 3.5 / 4, 0.5 / 4, 2 / 4, 1.0, 0.5])
     assert ag.certainty_within_labels(predicted[:0], probabilities[:0]).tolist() == []
 
 

@@ -51,8 +51,11 @@ def test_the_model_abstains_below_the_threshold_of_the_label_decided() -> None:
     probabilities = np.array([[0.0, 0.5, 0.0, 0.5], [0.0, 0.25, 0.0, 0.75], [0.75, 0.25, 0.0, 0.0]])
     decided, abstained = rule(withdrawal=0.5, neutral=0.8)(probabilities)
     assert [LABELS[place].letter for place in decided] == ["W", "N", "P"]
-    # .5 is not below .5; .75 is below .8; alliance-positive has no threshold.
-    assert abstained.tolist() == [False, True, False]
+    # .5 is not below .5; alliance-positive has no threshold; that the neutral turn might be a
+    # withdrawal is no reason to abstain, that it might be alliance-positive is.
+    assert abstained.tolist() == [False, False, False]
+    _, abstained = rule(neutral=0.8)(np.array([[0.25, 0.0, 0.0, 0.75], [0.1, 0.4, 0.0, 0.5]]))
+    assert abstained.tolist() == [True, False]
     _, abstained = rule(withdrawal=0.51)(probabilities)
     assert abstained.tolist() == [True, False, False]
 
@@ -69,7 +72,9 @@ def test_a_decision_is_the_largest_product_and_its_score_a_share(
     for row, place, share, abstains in zip(probabilities, decided, score, abstained, strict=True):
         products = [p * drawn.weights[label] for p, label in zip(row, LABELS, strict=True)]
         assert products[place] == max(products)
-        assert share == pytest.approx(max(products) / sum(products))
+        label = LABELS[place]
+        rivals = products if label.is_rupture else [products[0], products[3]]
+        assert share == pytest.approx(max(products) / sum(rivals))
         assert abstains == (share < drawn.abstain_below[LABELS[place]])
 
 
