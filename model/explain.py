@@ -7,14 +7,15 @@ tells what the model went by, not why the speaker said it. Same session, same mo
 At most :data:`WORD_READINGS` + :data:`BEFORE` + :data:`AFTER` + 3 = 27 windows are read for a
 turn, about as much work as labelling so many windows of a session. A long turn's words cannot be
 tried one by one within that: they are tried in pieces of equal length, and whichever piece has the
-greatest effect is halved again and again. Of a turn too long for the model only what it read can
+greatest effect is halved again and again. Where no piece is missed, since others say the same, the
+whole turn's words are one piece. Of a turn too long for the model only what it read can
 have an effect, beyond that words from the cut middle move up when others are left out.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.explanation import TurnEffect, TurnExplanation, WordEffect
@@ -45,6 +46,8 @@ LEAST_EFFECT: Final = 0.001
 """A piece with a smaller effect than this difference of probabilities is not told."""
 
 _WORD: Final = re.compile(r"\S+")
+
+_Effect = TypeVar("_Effect", WordEffect, TurnEffect)
 
 
 def explain(
@@ -93,10 +96,15 @@ def explain_turn(occlusion: Occlusion, index: int) -> TurnExplanation:
     def loss(words: Sequence[Span] = (), turns: Sequence[int] = ()) -> float:
         return p - occlusion.probability(index, words=words, turns=turns)
 
-    words = _words(words_of(turn.turn.text), lambda span: loss(words=[span]))
-    around = [TurnEffect(other, loss(turns=[other])) for other in neighbours(occlusion, index)]
-    words = [word for word in words if word.effect >= LEAST_EFFECT]
-    around = [other for other in around if other.effect >= LEAST_EFFECT]
+    spans = words_of(turn.turn.text)
+    words = _telling(_words(spans, lambda span: loss(words=[span])))
+    if not words and spans:
+        # Words that say the same stand in for each other: only all of them can be missed.
+        whole = (spans[0][0], spans[-1][1])
+        words = _telling([WordEffect(*whole, loss(words=[whole]))])
+    around = _telling(
+        [TurnEffect(other, loss([], [other])) for other in neighbours(occlusion, index)]
+    )
     return TurnExplanation(
         turn=index,
         label=turn.label,
@@ -119,6 +127,10 @@ def neighbours(occlusion: Occlusion, index: int) -> list[int]:
 def words_of(text: str) -> list[Span]:
     """Where the words of a text are: what stands between white space."""
     return [word.span() for word in _WORD.finditer(text)]
+
+
+def _telling(effects: list[_Effect]) -> list[_Effect]:
+    return [one for one in effects if one.effect >= LEAST_EFFECT]
 
 
 def _words(words: Sequence[Span], loss: Callable[[Span], float]) -> list[WordEffect]:

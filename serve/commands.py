@@ -113,6 +113,14 @@ def timeline(
     as_json: Annotated[
         bool, typer.Option("--json", help="Write the timeline as JSON to standard output.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Say which words and which turns nearby each rupture's label rests on; takes "
+            "seconds for each.",
+        ),
+    ] = False,
     role: RoleOption = None,
     column: ColumnOption = None,
     encoding: EncodingOption = None,
@@ -127,10 +135,10 @@ def timeline(
     \b
     Examples:
       alliance timeline --example
-      alliance timeline session.vtt
+      alliance timeline session.vtt --explain
       alliance timeline corpus.csv --session 12 --json
     """  # noqa: D301  # as above
-    from alliance.serve.sessions import read_one, show_timeline
+    from alliance.serve.sessions import explain_ruptures, read_one, show_timeline
 
     if example == (source is not None):
         raise ConfigError(
@@ -139,8 +147,11 @@ def timeline(
         )
     reading = _reading(role, column, encoding, input_format)
     chosen = read_one(source, reading=reading, session_id=session)
-    labelled = _load(model, threads).label(chosen, purpose=purpose)
-    show_timeline(labelled, as_json=as_json, include_text=not no_text)
+    classifier = _load(model, threads)
+    labelled = classifier.label(chosen, purpose=purpose)
+    # The terminal shows no turn on which the model abstains as a rupture.
+    explanations = explain_ruptures(classifier, labelled, abstained=as_json) if explain else ()
+    show_timeline(labelled, as_json=as_json, include_text=not no_text, explanations=explanations)
 
 
 def _reading(

@@ -1,9 +1,11 @@
 """What a batch says while it runs: turns per second and time left, on a terminal's stderr."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -97,6 +99,23 @@ def make_progress(*, quiet: bool = False) -> Progress:
 
     console = Console(stderr=True)
     return Progress() if console.is_dumb_terminal else TerminalProgress(console)
+
+
+def steps(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """The items one by one, with a bar on stderr meanwhile where it is a terminal.
+
+    Args:
+        items: what is worked through.
+        what: is being done to them, in a word.
+    """
+    if not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    quiet = console.is_dumb_terminal
+    return track(items, description=what, console=console, transient=True, disable=quiet)
 
 
 def _to_stderr(message: str) -> None:

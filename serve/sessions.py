@@ -2,18 +2,22 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from alliance.model.errors import ConfigError, TranscriptError
 from alliance.model.labelled import LabelledSession
 from alliance.model.session import Session
 from alliance.serve.inputs import STDIN, Reading
+
+if TYPE_CHECKING:
+    from alliance.model.classifier import RuptureClassifier
+    from alliance.model.explanation import TurnExplanation
 
 EXAMPLE: Final = "first_strain.vtt"
 """The example session that ships, in ``alliance.serve.examples``."""
@@ -81,17 +85,47 @@ def _listing(ids: list[str]) -> str:
     return ", ".join(ids[:_LISTED]) + (", …" if len(ids) > _LISTED else "")
 
 
-def show_timeline(labelled: LabelledSession, *, as_json: bool, include_text: bool = True) -> None:
+def explain_ruptures(
+    classifier: "RuptureClassifier", labelled: LabelledSession, *, abstained: bool = True
+) -> "tuple[TurnExplanation, ...]":
+    """What the ruptures of a session rest on, with a bar on a terminal's stderr meanwhile.
+
+    Args:
+        classifier: the model that labelled the session.
+        labelled: the session with its labels.
+        abstained: whether turns are explained on which the model abstains.
+    """
+    from alliance.model.explain import explain_turn
+    from alliance.model.occlusion import Occlusion
+    from alliance.serve.progress import steps
+
+    occlusion = Occlusion(classifier, labelled)
+    wanted = [
+        turn.index
+        for turn in labelled
+        if turn.label is not None and turn.label.is_rupture and (abstained or not turn.abstained)
+    ]
+    return tuple(explain_turn(occlusion, turn) for turn in steps(wanted, "explaining"))
+
+
+def show_timeline(
+    labelled: LabelledSession,
+    *,
+    as_json: bool,
+    include_text: bool = True,
+    explanations: "Sequence[TurnExplanation]" = (),
+) -> None:
     """Write a session's timeline to standard output.
 
     Args:
         labelled: the session with its labels.
         as_json: JSON, else the view for a terminal.
         include_text: whether what was said is shown.
+        explanations: what turns' labels rest on, to be shown with them.
     """
     from alliance.model.timeline import timeline
 
-    made = timeline(labelled)
+    made = timeline(labelled, explanations=explanations)
     if as_json:
         data = made.to_dict(include_text=include_text)
         text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"

@@ -17,6 +17,7 @@ from alliance.model.episodes import Kind, RuptureEpisode
 from alliance.model.labelled import LabelledTurn, UnlabelledReason
 from alliance.model.summary import POSITIVE_CODES
 from alliance.model.timeline import Timeline
+from alliance.serve.reasons import key_phrases, key_turns
 from alliance.serve.signs import STYLES, signs_for
 from alliance.serve.strip import SEVERAL, UNSURE, Strip
 from alliance.serve.wording import (
@@ -40,6 +41,11 @@ CLOSING: Final = (
     "them. A research and training aid, not an assessment of anyone."
 )
 
+_WHY: Final = (
+    "why: words, and turns nearby, without which the model finds the label less likely; what it "
+    "went by, not what moved the speaker"
+)
+
 _LABELS_OF_KIND: Final = {
     Kind.WITHDRAWAL: (Label.WITHDRAWAL,),
     Kind.CONFRONTATION: (Label.CONFRONTATION,),
@@ -50,6 +56,7 @@ _LEAST: Final = 10  # columns that a paragraph keeps, however far it is indented
 _FIELD: Final = 10  # columns for the names beside the counts
 _WHAT: Final = 9  # columns for what a quoted turn is, and for the names beside it
 _MOST_QUOTE: Final = 160  # columns of one quoted turn
+_MOST_PHRASE: Final = 60  # columns of words that a label rests on
 _MOST_NAME: Final = 10  # columns of a speaker's name
 _MOST_ID: Final = 200
 _MOST_RUPTURES: Final = 6  # quoted of one episode; the peak and both ends are always among them
@@ -75,6 +82,7 @@ class _View:
         self.signs = signs_for(console.encoding)
         self.strip = Strip(timeline, self.signs, console.width)
         self.turn_width = len(str(len(timeline.turns)))
+        self.explanations = {one.turn: one for one in timeline.explanations}
 
     def show(self) -> None:
         self._header()
@@ -218,6 +226,8 @@ class _View:
             return
         self._say(self._text(counted(len(episodes), "rupture episode"), "bold"))
         self._say(self._text(episode_counts(self.timeline.summary)))
+        if self.explanations:
+            self._say(self._text(_WHY, "dim"))
         self._gap()
         for number, episode in enumerate(episodes):
             self._episode(number, episode)
@@ -249,6 +259,8 @@ class _View:
         self._note("markers", self._markers(episode), indent)
         for what, turn in self._quoted(episode):
             self._quote(what, turn, indent)
+            if what == "rupture" and turn.index in self.explanations:
+                self._note("why", self._why(turn), indent)
         left = len(episode.rupture_turns) - _MOST_RUPTURES
         if left > 0:
             self._note("", f"and {counted(left, 'more rupture turn')}", indent)
@@ -261,6 +273,16 @@ class _View:
     def _note(self, name: str, content: str, indent: int) -> None:
         lead = Text(" " * indent + name)
         self._say(self._text(content), lead=lead, indent=indent + _WHAT)
+
+    def _why(self, labelled: LabelledTurn) -> str:
+        explanation = self.explanations[labelled.index]
+        phrases = key_phrases(explanation, labelled.turn.text) if self.include_text else []
+        said = [f"“{self.signs.shorten(phrase, _MOST_PHRASE)}”" for phrase in phrases]
+        if explanation.words and not said:
+            said = ["its own words"]
+        turns = key_turns(explanation)
+        around = [listed(turns)] if turns else []
+        return " · ".join([*said, *around]) or "nothing by itself"
 
     def _markers(self, episode: RuptureEpisode) -> str:
         counts = Counter(self.timeline.turns[place].marker for place in episode.rupture_turns)
