@@ -1,0 +1,129 @@
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from alliance.serve.store.cipher import UNENCRYPTED, new_key
+from alliance.serve.store.store import Store
+
+KEY = new_key()
+
+
+def binaries() -> Path | None:
+    """The newest PostgreSQL of Debian's packages, or the one on the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return None if on_path is None else Path(on_path).parent
+
+
+def as_user() -> dict[str, object]:
+    """PostgreSQL refuses to run as root; as root it runs as `postgres` or `nobody`."""
+    if os.name != "posix" or os.getuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    pytest.skip("PostgreSQL cannot run as root, and there is no other user to run it as")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """A PostgreSQL cluster of its own, reached through a socket in a temporary folder."""
+    bin_folder = binaries()
+    if bin_folder is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    user = as_user()
+    folder = Path(tempfile.mkdtemp(prefix="alliance-pg-", dir="/tmp"))  # a socket's path is short
+    folder.chmod(0o755)
+    data = folder / "data"
+    try:
+        if user:
+            os.chown(folder, int(str(user["user"])), int(str(user["group"])))
+        run = {"check": True, "capture_output": True, "cwd": folder, "timeout": 120, **user}
+        subprocess.run(
+            [bin_folder / "initdb", "-D", data, "-U", "alliance", "-A", "trust", "-E", "UTF8"],
+            **run,  # type: ignore[call-overload]
+        )
+        options = f"-c listen_addresses='' -k {folder} -c log_min_error_statement=error"
+        subprocess.run(
+            [bin_folder / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"],
+            **{**run, "capture_output": False},  # type: ignore[call-overload]
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield f"postgresql://alliance@/{{}}?host={folder}"
+        finally:
+            subprocess.run(
+                [bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
+                **run,  # type: ignore[call-overload]
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_NUMBERS = count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    from sqlalchemy import create_engine, text
+
+    pattern: str = request.getfixturevalue("cluster")
+    name = f"test_{next(_NUMBERS)}"
+    engine = create_engine(
+        pattern.format("postgres").replace("postgresql:", "postgresql+psycopg:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return pattern.format(name)
+
+
+@pytest.fixture
+def open_store() -> Iterator[Callable[..., Store]]:
+    """Opens stores, and closes them at the end."""
+    opened = []
+
+    def open_(url: str, **keywords: object) -> Store:
+        store = Store.open(url, **{"key": KEY, **keywords})  # type: ignore[arg-type]
+        opened.append(store)
+        return store
+
+    yield open_
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(url: str, open_store: Callable[..., Store]) -> Store:
+    """An empty encrypted store."""
+    return open_store(url)
+
+
+@pytest.fixture
+def plain_store(url: str, open_store: Callable[..., Store]) -> Store:
+    """An empty store without encryption, in whose bytes words can be looked for."""
+    return open_store(url, key=UNENCRYPTED)
+
+
+@pytest.fixture
+def python() -> list[str]:
+    """The words that run this interpreter."""
+    return [sys.executable]
