@@ -95,12 +95,24 @@ def evaluate(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the figures as JSON."),
+        typer.Option("-o", "--output", "--json", metavar="FILE", help="Write the figures as JSON."),
+    ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a report with plots, one HTML file."),
     ] = None,
     markdown_file: Annotated[
         Path | None,
-        typer.Option("--markdown", metavar="FILE", help="Write the figures as Markdown tables."),
+        typer.Option("--markdown", metavar="FILE", help="Write the report as Markdown."),
     ] = None,
+    examples: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Show the N surest misses of each label in the reports, WITH their words.",
+        ),
+    ] = 0,
     predictions_file: Annotated[
         Path | None,
         typer.Option("--predictions", metavar="FILE.npz", help="Write every turn's prediction."),
@@ -134,23 +146,25 @@ def evaluate(
     calibration and abstention, with 95% intervals over sessions, beside the two coders' own
     agreement, also by groups of sessions where the corpus tells them apart; then rupture
     episodes, counts and segments of sessions, and outside criteria where known. The tables go to
-    standard output unless a file is named. No words of a transcript are written.
+    standard output unless a file is named. No words of a transcript are written unless --examples
+    asks for them.
 
     \b
     Examples:
       alliance evaluate shipped my_codings.jsonl
-      alliance evaluate runs/mine annomi -o report.json --markdown report.md
+      alliance evaluate runs/mine annomi --json report.json --html report.html
       alliance evaluate runs/mine my_codings.jsonl --causal
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
     from alliance.training.corpora import load
+    from alliance.training.curves import curves
     from alliance.training.disturb import poor_transcript
     from alliance.training.evaluation import collect, figures
     from alliance.training.files import write_whole
     from alliance.training.groups import session_groups
+    from alliance.training.misses import surest_misses
+    from alliance.training.report import html_report, markdown_report
     from alliance.training.session_figures import session_figures
-    from alliance.training.session_tables import session_markdown
-    from alliance.training.tables import markdown
 
     sessions = load(corpus, annomi_file=annomi)
     if model == SHIPPED and corpus.partition(":")[0] in (
@@ -190,16 +204,21 @@ def evaluate(
             resamples=resamples,
             seed=seed,
         ),
+        "curves": curves(predictions),
     }
-    tables = f"{markdown(report)}\n{session_markdown(report['sessions_level'])}"
+    misses = surest_misses(predictions, sessions, examples) if examples else ()
+    if misses:
+        print("alliance: the reports hold words of transcripts, as asked", file=sys.stderr)
     if predictions_file is not None:
         predictions.save(predictions_file)
     if output is not None:
         write_whole(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    if html_file is not None:
+        write_whole(html_file, html_report(report, misses=misses))
     if markdown_file is not None:
-        write_whole(markdown_file, tables)
-    if output is None and markdown_file is None:
-        print(tables, end="")
+        write_whole(markdown_file, markdown_report(report, misses=misses))
+    if output is None and html_file is None and markdown_file is None:
+        print(markdown_report(report, misses=misses), end="")
 
 
 def _outside_criteria(corpus: str, annomi: Path | None) -> dict[str, Any]:

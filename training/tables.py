@@ -51,7 +51,7 @@ def markdown(figures: Mapping[str, Any]) -> str:
     if "risk_coverage" in figures:
         parts.append(_abstention(figures["risk_coverage"]))
     if "groups" in figures:
-        parts.append(_groups(figures["groups"]))
+        parts.append(groups_markdown(figures["groups"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -247,7 +247,8 @@ def _abstention(risk_coverage: Mapping[str, Any]) -> str:
     )
 
 
-def _groups(groups: Mapping[str, Any]) -> str:
+def groups_markdown(groups: Mapping[str, Any]) -> str:
+    """Figures by groups of sessions (:mod:`alliance.training.groups`) as Markdown."""
     rows = []
     for fact, values in groups.items():
         for value, speakers in values.items():

@@ -187,7 +187,7 @@ def test_evaluate_writes_figures_tables_and_predictions(
 def test_evaluate_prints_tables_when_no_file_is_named(app: typer.Typer, few_sessions: Path) -> None:
     arguments = ["evaluate", str(STUB), str(few_sessions), "--resamples", "20"]
     result = CliRunner().invoke(app, arguments)
-    assert result.stdout.startswith("Model ")
+    assert result.stdout.startswith("# stub-1 on few.jsonl\n")
     assert "| macro-F1 |" in result.stdout
 
 
