@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="needs the [train] extra")
 
+from alliance.model.agreement import Floats, Ints
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS, Label
 from alliance.model.errors import ConfigError, InputError
@@ -23,7 +24,7 @@ from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.embeddings import FrozenEncoder, embed_all
 from alliance.training.plain import Majority
-from alliance.training.predictions import NONE, collect
+from alliance.training.predictions import NONE, Predictions, collect
 from alliance.training.rivals import RIVALS, decided, make_rivals
 from alliance.training.shown import ShownTurns
 
@@ -171,8 +172,9 @@ def test_probabilities_are_calibrated_and_decided_on_development_turns(
     # A rival that is sure of the wrong label: what dev turns say must turn it round.
     wrong = (raw.gold + 1) % 4
 
-    def sure(of: np.ndarray) -> np.ndarray:
-        return np.full((len(of), 4), 0.1) + 0.6 * np.eye(4)[of]
+    def sure(of: Ints) -> Floats:
+        rows: Floats = np.full((len(of), 4), 0.1) + 0.6 * np.eye(4)[of]
+        return rows
 
     flat = dataclasses.replace(dev, probabilities=sure(dev.gold))
     found = decided(dataclasses.replace(raw, probabilities=sure(raw.gold)), flat)
@@ -192,12 +194,15 @@ def test_rivals_are_made_once_on_the_folds_they_are_tested_on(
     annomi, own = coded_sessions(10, folds=5), {"authored": coded_sessions(6, first=50)}
     monkeypatch.setattr(frozen, "INVERSE_PENALTIES", (0.1,))  # one is enough here
     folds: list[rivals.Fold] = []
-    watched = [
-        dataclasses.replace(
-            rival, predict=lambda fold, of=rival: (folds.append(fold), of.predict(fold))[1]
-        )
-        for rival in RIVALS
-    ]
+
+    def watching(rival: rivals.Rival) -> rivals.Rival:
+        def predict(fold: rivals.Fold) -> Predictions:
+            folds.append(fold)
+            return rival.predict(fold)
+
+        return dataclasses.replace(rival, predict=predict)
+
+    watched = [watching(rival) for rival in RIVALS]
     monkeypatch.setattr(rivals, "RIVALS", tuple(watched))
     out = tmp_path / "rivals"
     made = make_rivals(finished, annomi, own, out, threads=1, tell=_silent)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -31,7 +32,11 @@ QUALITY = {"a": "low", "b": "high", "c": "high", "d": "low"}
 def test_the_block_is_plain_json_and_follows_the_seed(sketch_predictions: Draw) -> None:
     drawn = sketch_predictions(SESSIONS)
     rival = sketch_predictions(SESSIONS, model="rival", sure=0.4)
-    options = {"quality": QUALITY, "ratings": {("a", 3): 1, ("b", 3): 4}, "resamples": 30}
+    options: dict[str, Any] = {
+        "quality": QUALITY,
+        "ratings": {("a", 3): 1, ("b", 3): 4},
+        "resamples": 30,
+    }
     found = session_figures(drawn, rivals={"rival": rival}, **options)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert list(found)[-5:] == ["episodes", "counts", "segments", "quality", "ratings"]
