@@ -1,21 +1,39 @@
-"""The application: routers, middleware and what lives as long as the server."""
+"""The application: its routers, what every request passes, and what lives as long as it runs."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from alliance.model.classifier import RuptureClassifier
+from alliance.model.codebook import CODEBOOK_VERSION
+from alliance.model.errors import AllianceError
+from alliance.model.session import Session, Turn
+from alliance.serve.http import (
+    docs_page,
+    live_routes,
+    model_document,
+    operations,
+    problems,
+    timelines,
+)
+from alliance.serve.http.access import CSRF_HEADER, Access
 from alliance.serve.http.batching import LabelQueue
 from alliance.serve.http.keys import KeyRing
+from alliance.serve.http.keys_file import KeysFile
+from alliance.serve.http.logs import logger
+from alliance.serve.http.metrics import Metrics
+from alliance.serve.http.middleware import BodyLimits, Envelope, Guard
+from alliance.serve.http.openapi import describe
 from alliance.serve.http.settings import Settings
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["create_app"]
+
+_WARM_UP = Session("warm", (Turn("therapist", "How are you?"), Turn("client", "Fine.")))
 
 
 def create_app(
@@ -24,35 +42,128 @@ def create_app(
     store: Any = None,
     *,
     keys: KeyRing | None = None,
+    on_failure: Callable[[Exception], None] | None = None,
 ) -> FastAPI:
     """The service as an ASGI application.
 
-    ``app.state`` holds ``settings``, ``queue`` (a :class:`LabelQueue`), ``store`` and ``keys``.
+    ``app.state`` holds ``settings``, ``queue`` (a :class:`LabelQueue`, once ``ready``), ``store``,
+    ``keys``, ``access``, ``metrics`` and ``versions``.
 
     Args:
         settings: what was set.
-        classifier: the model; None loads what the settings name, in the background.
+        classifier: the model; None loads what the settings name, while ``/livez`` answers.
         store: the store of sessions, or None.
         keys: the API keys; None takes those of the store or of ``settings.keys_file``.
+        on_failure: told if the model cannot be loaded.
+
+    Raises:
+        ConfigError: if the server would listen beyond this machine without a key.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        model = classifier or RuptureClassifier.load(settings.model, threads=settings.threads)
-        app.state.queue = LabelQueue(
-            model, workers=settings.workers, queued_turns=settings.queued_turns
-        )
-        yield
-        app.state.queue.close()
-
+    if keys is None:
+        keys = getattr(store, "keys", None)
+    if keys is None and settings.keys_file is not None:
+        keys = KeysFile(settings.keys_file)
     app = FastAPI(
         title="alliance",
         version=version("alliance-rupture"),
-        lifespan=lifespan,
+        lifespan=_lifespan(classifier, on_failure),
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
-    app.state.settings = settings
-    app.state.store = store
-    app.state.keys = keys
+    state = app.state
+    state.settings, state.store, state.keys = settings, store, keys
+    state.access = Access(settings, keys)
+    state.metrics = Metrics()
+    state.versions = {"name": "", "codebook": CODEBOOK_VERSION}
+    state.ready = False
+    state.queue = None
+    app.openapi = describe(app)  # type: ignore[method-assign]
+    problems.install(app)
+    for router in (
+        timelines.router,
+        live_routes.router,
+        model_document.router,
+        operations.router,
+        docs_page.router,
+    ):
+        app.include_router(router)
+    if store is not None:
+        from alliance.serve.http import job_routes, stored_routes
+
+        app.include_router(stored_routes.router)
+        app.include_router(job_routes.router)
+    _add_middleware(app, settings)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last one added is the outermost."""
+    app.add_middleware(
+        BodyLimits,
+        body_bytes=settings.body_bytes,
+        pending_bytes=settings.pending_bytes,
+        body_seconds=settings.body_seconds,
+    )
+    app.add_middleware(Guard, access=app.state.access)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", CSRF_HEADER],
+            expose_headers=["Alliance-Model", "Alliance-Codebook", "Location", "Retry-After"],
+        )
+    app.add_middleware(Envelope, metrics=app.state.metrics)
+
+
+def _lifespan(
+    classifier: RuptureClassifier | None, on_failure: Callable[[Exception], None] | None
+) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(_load(app, classifier, on_failure))
+        if classifier is not None:
+            await loading
+        try:
+            yield
+        finally:
+            await asyncio.wait([loading])
+            if app.state.queue is not None:
+                await app.state.queue.close()
+
+    return lifespan
+
+
+async def _load(
+    app: FastAPI,
+    classifier: RuptureClassifier | None,
+    on_failure: Callable[[Exception], None] | None,
+) -> None:
+    """Load and warm the model; until then labelling is answered 503."""
+    state = app.state
+    settings: Settings = state.settings
+    try:
+        model = classifier
+        if model is None:
+            model = await asyncio.to_thread(
+                RuptureClassifier.load, settings.model, threads=settings.threads
+            )
+        await asyncio.to_thread(problems.schema_names, app)  # takes a while, once
+    except AllianceError as error:
+        if on_failure is None:
+            raise
+        on_failure(error)
+        return
+    queue = LabelQueue(
+        model,
+        workers=settings.workers,
+        queued_turns=settings.queued_turns,
+        on_start=state.metrics.batch,
+    )
+    await queue.label(_WARM_UP)
+    state.queue = queue
+    state.metrics.watch("alliance_queued_turns", "Turns that wait or are in work.", queue.waiting)
+    state.versions = {"name": model.name, "codebook": CODEBOOK_VERSION}
+    state.ready = True
+    logger().info("ready", model=model.name)

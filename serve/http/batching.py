@@ -11,8 +11,8 @@ import asyncio
 import heapq
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Final, TypeVar
@@ -98,10 +98,16 @@ class LabelQueue:
         workers: windows that run at once.
         queued_turns: turns, waiting and in work, above which new ones are refused; a session
             longer than this is taken when nothing else waits.
+        on_start: told, as a piece of work begins, how many are in work by then.
     """
 
     def __init__(
-        self, classifier: RuptureClassifier, *, workers: int, queued_turns: int = 50_000
+        self,
+        classifier: RuptureClassifier,
+        *,
+        workers: int,
+        queued_turns: int = 10_000,
+        on_start: Callable[[int], None] | None = None,
     ) -> None:
         self._priorities = threading.local()
         gate = Gate(workers)
@@ -115,14 +121,17 @@ class LabelQueue:
         )
         """The model, for functions given to :meth:`run`; its windows wait at the gate."""
         self._limit = queued_turns
+        self._on_start = on_start
         self.turns = 0
         """Turns that wait or are in work."""
-        self.sessions = 0
-        """Sessions (or other pieces of work) that wait or are in work."""
+        self._at_once = _THREADS_PER_WINDOW * workers
         self._pools = {
             Priority.LIVE: ThreadPoolExecutor(2 * workers, "live"),
-            Priority.SESSION: ThreadPoolExecutor(_THREADS_PER_WINDOW * workers, "session"),
+            Priority.SESSION: ThreadPoolExecutor(self._at_once, "session"),
         }
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._running = 0
+        self._lock = threading.Lock()
         self._speed = 0.0  # turns/s, smoothed
         self._done_turns = 0
         self._since = time.monotonic()
@@ -160,21 +169,37 @@ class LabelQueue:
         Raises:
             Overloaded: if too much is waiting.
         """
+        (result,) = await self.run_all([function], turns=turns, priority=priority)
+        return result
+
+    async def run_all(
+        self,
+        functions: Sequence[Callable[[], _Result]],
+        *,
+        turns: int,
+        priority: Priority = Priority.SESSION,
+    ) -> list[_Result]:
+        """Run the functions of one request, which are taken or refused together.
+
+        Raises:
+            Overloaded: if too much is waiting.
+        """
         self.admit(turns)
         self.turns += turns
-        self.sessions += 1
-        future: Future[_Result] = self._pools[priority].submit(self._with, priority, function)
-        future.add_done_callback(_forget)
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Any] = asyncio.wrap_future(future, loop=loop)
-        done.add_done_callback(lambda _: self._left(turns))
-        # A request that is given up does not stop its work half-way, nor free its place early.
-        return await asyncio.shield(done)
+        task = asyncio.create_task(self._work(functions, turns, priority))
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        # A request that is given up does not free its place before its work has ended.
+        return await asyncio.shield(task)
 
     def admit(self, turns: int) -> None:
         """Raise :class:`Overloaded` if ``turns`` more do not fit the queue."""
         if self.turns and self.turns + turns > self._limit:
             raise Overloaded(self.retry_after())
+
+    def waiting(self) -> int:
+        """Turns that wait or are in work."""
+        return self.turns
 
     def retry_after(self) -> int:
         """Seconds (1-60) after which half of the queue should be done."""
@@ -182,18 +207,46 @@ class LabelQueue:
             return 5
         return int(min(60, max(1, self.turns / 2 / self._speed)))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what was taken, then stop."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         for pool in self._pools.values():
-            pool.shutdown(wait=True)
+            await asyncio.to_thread(pool.shutdown)
+
+    async def _work(
+        self, functions: Sequence[Callable[[], _Result]], turns: int, priority: Priority
+    ) -> list[_Result]:
+        # No request fills the pool alone: a hundred sessions of one leave room for others.
+        places = asyncio.Semaphore(max(1, self._at_once // 2))
+
+        async def one(function: Callable[[], _Result]) -> _Result:
+            async with places:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(
+                    self._pools[priority], self._with, priority, function
+                )
+
+        try:
+            return await asyncio.gather(*(one(function) for function in functions))
+        finally:
+            self._left(turns)
 
     def _with(self, priority: Priority, function: Callable[[], _Result]) -> _Result:
         self._priorities.value = priority
-        return function()
+        with self._lock:
+            self._running += 1
+            running = self._running
+        if self._on_start is not None:
+            self._on_start(running)
+        try:
+            return function()
+        finally:
+            with self._lock:
+                self._running -= 1
 
     def _left(self, turns: int) -> None:
         self.turns -= turns
-        self.sessions -= 1
         self._done_turns += turns
         passed = time.monotonic() - self._since
         if passed >= 1.0:
@@ -201,8 +254,7 @@ class LabelQueue:
             self._speed = now if self._speed == 0 else 0.7 * self._speed + 0.3 * now
             self._done_turns, self._since = 0, time.monotonic()
 
-
-def _forget(future: "Future[Any]") -> None:
-    """Retrieve an error nobody waits for any more."""
-    if not future.cancelled():
-        future.exception()
+    def _finished(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be waiting for it any more

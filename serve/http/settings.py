@@ -3,9 +3,9 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings"]
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     )
     threads: int = Field(1, ge=1, le=256, description="Threads of one window.")
     queued_turns: int = Field(
-        50_000, ge=1, description="Turns that may wait; more are answered 503."
+        10_000, ge=1, description="Turns that may wait; more are answered 503."
     )
 
     body_bytes: int = Field(16 << 20, ge=1024, description="Bytes of a request's body, at most.")
@@ -73,6 +73,13 @@ class Settings(BaseSettings):
     retention_days: int | None = Field(
         None, ge=1, description="Days after which stored sessions are erased; else never."
     )
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
     @property
     def is_loopback(self) -> bool:

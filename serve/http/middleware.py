@@ -1,0 +1,249 @@
+"""What every request passes, from the outside in: envelope, guard, limits of the body."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alliance.serve.http.access import COOKIE, PUBLIC, Access
+from alliance.serve.http.logs import logger, trace
+from alliance.serve.http.metrics import Metrics
+from alliance.serve.http.problems import Overloaded, Problem, not_ready, problem_response
+
+__all__ = ["BodyLimits", "Envelope", "Guard"]
+
+_SECURITY: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_RETRY_BODY: Final = 2  # seconds
+
+
+class Envelope:
+    """Headers, log and figures of every request; an unforeseen error becomes a problem.
+
+    Args:
+        app: what it wraps.
+        metrics: where requests are counted.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = secrets.token_hex(8)
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY.items():
+                    headers.setdefault(name, value)
+                versions = scope["app"].state.versions
+                if versions.get("name"):
+                    headers["Alliance-Model"] = versions["name"]
+                headers["Alliance-Codebook"] = versions["codebook"]
+                headers["X-Request-ID"] = request_id
+            await send(message)
+
+        facts: dict[str, Any] = {}
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            facts = trace(error)
+            if status == 0:
+                await _reply(_unforeseen(request_id), scope, receive, sending)
+        seconds = time.perf_counter() - began
+        route = _route(scope)
+        self._metrics.request(scope["method"], route, status, seconds)
+        log = logger()
+        (log.error if facts else log.info)(
+            "request",
+            request_id=request_id,
+            method=scope["method"] if len(scope["method"]) < 10 else "OTHER",
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            **facts,
+        )
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, since an address may hold ids."""
+    route = scope.get("route")
+    return str(getattr(route, "path", "")) or "unmatched"
+
+
+def _unforeseen(request_id: str) -> Problem:
+    return Problem(
+        500,
+        "Server error",
+        f"expected an answer, found a fault of the server; report it with the request's id "
+        f"{request_id}, under which the log tells where it happened",
+    )
+
+
+class Guard:
+    """Lets in only what comes from where it may, with a key where one is asked for.
+
+    A socket may send its key in the first message, so it is let in without; its route then asks.
+
+    Args:
+        app: what it wraps.
+        access: decides.
+    """
+
+    def __init__(self, app: ASGIApp, *, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            caller = await self._caller(scope)
+        except Problem as problem:
+            if scope["type"] == "websocket":
+                await _deny(problem, scope, receive, send)
+            else:
+                await _reply(problem, scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, send)
+
+    async def _caller(self, scope: Scope) -> Any:
+        connection = HTTPConnection(scope)
+        path = scope["path"]
+        if path != "/livez":
+            self._access.check_source(connection)
+        if scope["type"] == "http" and path in PUBLIC and self._access.asks_for_keys:
+            return None
+        if (
+            scope["type"] == "websocket"
+            and self._access.asks_for_keys
+            and not _shows_key(connection)
+        ):
+            return None
+        # The ring of keys may be a database.
+        caller = await asyncio.to_thread(self._access.caller, connection)
+        if path.startswith("/v1/") and not scope["app"].state.ready:
+            raise not_ready()
+        return caller
+
+
+def _shows_key(connection: HTTPConnection) -> bool:
+    return "authorization" in connection.headers or COOKIE in connection.cookies
+
+
+class BodyLimits:
+    """Refuses bodies that are too long, too slow, or too many at once.
+
+    Args:
+        app: what it wraps.
+        body_bytes: of one request, at most.
+        pending_bytes: of all requests in work, at most.
+        body_seconds: time from the first byte to the last.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, body_bytes: int, pending_bytes: int, body_seconds: float
+    ) -> None:
+        self._app = app
+        self._most = body_bytes
+        self._most_pending = pending_bytes
+        self._seconds = body_seconds
+        self._pending = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        taken = 0
+        complete = False
+        deadline = asyncio.get_running_loop().time() + self._seconds
+
+        async def receiving() -> Message:
+            nonlocal taken, complete
+            if complete:  # what comes now is the end of the connection, whenever
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            if message["type"] == "http.request":
+                complete = not message.get("more_body", False)
+                size = len(message.get("body", b""))
+                taken += size
+                self._pending += size
+                if taken > self._most:
+                    raise self._too_long()
+                if self._pending > self._most_pending:
+                    raise Overloaded(_RETRY_BODY)
+            return message
+
+        try:
+            declared = HTTPConnection(scope).headers.get("content-length", "")
+            if declared.isdecimal() and int(declared) > self._most:
+                raise self._too_long()
+            await self._app(scope, receiving, send)
+        except Problem as problem:
+            await _reply(problem, scope, receive, send)
+        finally:
+            self._pending -= taken
+
+    def _too_long(self) -> Problem:
+        return Problem(
+            413,
+            "Body too long",
+            f"expected a body of at most {self._most} bytes, found a longer one; send fewer "
+            f"sessions at once",
+            {"Connection": "close"},
+        )
+
+    def _too_slow(self) -> Problem:
+        return Problem(
+            408,
+            "Body too slow",
+            f"expected the whole body within {self._seconds:g} s, found part of it; send it faster",
+            {"Connection": "close"},
+        )
+
+
+async def _reply(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    response = problem_response(problem, scope["app"].state.versions)
+    await response(scope, receive, send)
+
+
+async def _deny(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a socket before it opens, with a problem where the server can send one."""
+    await receive()  # websocket.connect
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": problem.title})
+        return
+    response = problem_response(problem, scope["app"].state.versions)
+    await send(
+        {
+            "type": "websocket.http.response.start",
+            "status": response.status_code,
+            "headers": response.raw_headers,
+        }
+    )
+    await send({"type": "websocket.http.response.body", "body": response.body})
