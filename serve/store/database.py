@@ -31,7 +31,7 @@ __all__ = ["Database", "parse_url"]
 _WAIT_S: Final = 10  # for a lock of another writer; a transaction takes milliseconds
 _POOL_WAIT_S: Final = 10
 _READS: Final = "alliance_reads"
-_SWEEP_TRIES: Final = 20
+_SWEEP_TRIES: Final = 10
 _PG_FULL: Final = "53100"  # disk_full
 _KINDS: Final = "sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 
@@ -159,14 +159,19 @@ class Database:
         connection = self.engine.raw_connection()
         try:
             cursor = connection.cursor()
-            cursor.execute("PRAGMA incremental_vacuum").fetchall()
+            # Not execute(): it takes one step of the statement, which frees one page.
+            cursor.executescript("PRAGMA incremental_vacuum")  # type: ignore[attr-defined]
+            cursor.execute("PRAGMA busy_timeout = 100")  # while we wait here, all writers wait
             for _ in range(_SWEEP_TRIES):
                 (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
                     return True
                 time.sleep(0.05)
             return False
+        except sqlite3.OperationalError:  # busy: what was to be erased is, its traces wait
+            return False
         finally:
+            connection.cursor().execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
             connection.close()
 
     def _vacuum(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from alliance.serve.store.audit import Service
 from alliance.serve.store.cipher import UNENCRYPTED, new_key
 from alliance.serve.store.store import Store
 
@@ -53,10 +54,24 @@ def cluster() -> Iterator[str]:
             os.chown(folder, int(str(user["user"])), int(str(user["group"])))
         run = {"check": True, "capture_output": True, "cwd": folder, "timeout": 120, **user}
         subprocess.run(
-            [bin_folder / "initdb", "-D", data, "-U", "alliance", "-A", "trust", "-E", "UTF8"],
+            [
+                bin_folder / "initdb",
+                "-D",
+                data,
+                "-U",
+                "alliance",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "-N",
+            ],
             **run,  # type: ignore[call-overload]
         )
-        options = f"-c listen_addresses='' -k {folder} -c log_min_error_statement=error"
+        # Without fsync: these tests kill the service, not the database's machine.
+        options = (
+            f"-c fsync=off -c listen_addresses='' -k {folder} -c log_min_error_statement=error"
+        )
         subprocess.run(
             [bin_folder / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"],
             **{**run, "capture_output": False},  # type: ignore[call-overload]
@@ -127,3 +142,15 @@ def plain_store(url: str, open_store: Callable[..., Store]) -> Store:
 def python() -> list[str]:
     """The words that run this interpreter."""
     return [sys.executable]
+
+
+@pytest.fixture
+def anna() -> Service:
+    """A key of the group `north`."""
+    return Service("north", "anna")
+
+
+@pytest.fixture
+def ben() -> Service:
+    """A key of another group."""
+    return Service("south", "ben")
