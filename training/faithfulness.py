@@ -7,7 +7,7 @@ construction, since it was chosen for its fall; several together need not, so no
 which fewer than two pieces are named.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,8 +23,16 @@ from alliance.model.session import Session
 from alliance.training.estimates import estimates, nested
 from alliance.training.predictions import ROLES
 from alliance.training.session_turns import SPEAKERS
+from alliance.training.tables import estimate, table
 
-__all__ = ["KINDS", "Deletion", "deletion_figures", "deletion_test", "deletions"]
+__all__ = [
+    "KINDS",
+    "Deletion",
+    "deletion_figures",
+    "deletion_markdown",
+    "deletion_test",
+    "deletions",
+]
 
 KINDS: Final = ("words", "turns")
 """What is left out: words of the turn, or what was said in turns around it."""
@@ -283,3 +291,30 @@ def deletion_figures(
         "readings_per_turn": round(float(np.mean(cost)), 1) if cost else None,
         "falls": nested(flat),
     }
+
+
+def deletion_markdown(figures: Mapping[str, Any]) -> str:
+    """Figures of :func:`deletion_test` as Markdown."""
+    most = {"words": figures["words"], "turns": figures["turns"]}
+    rows = []
+    for kind, speakers in figures["falls"].items():
+        for speaker, falls in speakers.items():
+            rows.append(
+                (
+                    f"{most[kind]} {kind}",
+                    speaker,
+                    f"{falls['turns']:,}",
+                    *(estimate(**falls[name]) for name in ("p", "named", "random")),
+                    estimate(**falls["difference"], signed=True),
+                )
+            )
+    header = ("left out", "speaker", "rupture turns", "p", "fall, named", "fall, random", "more")
+    return (
+        f"How far the probability of a rupture turn's label falls, in {figures['sessions']:,} "
+        f"sessions labelled by {figures['model']}, when what its explanation names is left out, "
+        f"and when as much is at random (mean of {figures['draws']} draws):\n\n"
+        f"{table(header, rows)}\n\n"
+        f"Of words at most half a turn's are left out; turns for which fewer than two pieces are "
+        f"named do not count. Brackets hold 95% intervals over sessions. An explanation took "
+        f"{figures['readings_per_turn'] or 0:.0f} readings of a window on average.\n"
+    )

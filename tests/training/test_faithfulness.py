@@ -11,6 +11,7 @@ from alliance.training.faithfulness import (
     Deletion,
     _at_random,
     deletion_figures,
+    deletion_markdown,
     deletion_test,
     deletions,
 )
@@ -55,6 +56,7 @@ def test_named_words_beat_random_ones_where_the_model_is_known(stub: RuptureClas
         assert falls["difference"]["value"] == pytest.approx(
             falls["named"]["value"] - falls["random"]["value"], abs=2e-6
         )
+    assert "| 2 words | client | 2 |" in deletion_markdown(figures)
     # The stub hears nothing of other turns, so none is ever named.
     around = figures["falls"]["turns"]["pooled"]
     assert (around["turns"], around["left_out"]) == (0, 6)
