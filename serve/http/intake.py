@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -66,8 +66,18 @@ class NotLabelled:
     problem: Problem
 
 
-async def read_request(request: Request) -> Work:
+async def read_request(
+    request: Request,
+    *,
+    schema: "TypeAdapter[Any]" = TIMELINES_REQUEST,
+    max_sessions: int = MAX_SESSIONS,
+) -> Work:
     """Read the body of a request for timelines, JSON or a form with a file.
+
+    Args:
+        request: the request.
+        schema: reads the JSON: one session, or several, told apart by a tag.
+        max_sessions: of a file.
 
     Raises:
         Problem: 400, 415 or 422, if it cannot be read.
@@ -77,16 +87,16 @@ async def read_request(request: Request) -> Work:
     if kind == JSON:
         body = await request.body()
         # Megabytes of JSON would hold up everybody's event loop.
-        return await asyncio.to_thread(_read_json, body, names)
+        return await asyncio.to_thread(_read_json, body, names, schema)
     if kind == _MULTIPART:
         content, name, options = await _read_form(request, names)
-        return await asyncio.to_thread(_read_file, content, name, options)
+        return await asyncio.to_thread(_read_file, content, name, options, max_sessions)
     raise unsupported_media(JSON, _MULTIPART)
 
 
-def _read_json(body: bytes, names: Any) -> Work:
+def _read_json(body: bytes, names: Any, schema: "TypeAdapter[Any]") -> Work:
     try:
-        asked = TIMELINES_REQUEST.validate_json(body)
+        asked = schema.validate_json(body)
     except ValidationError as error:
         # The first part of a place is the tag of the union, which is ours and not the client's.
         errors = [{**one, "loc": one["loc"][1:]} for one in error.errors(include_url=False)]
@@ -250,7 +260,9 @@ def _json_field(value: str) -> Any:
         return None  # no map: the schema refuses it
 
 
-def _read_file(content: bytes, name: str, options: UploadOptions) -> Work:
+def _read_file(
+    content: bytes, name: str, options: UploadOptions, max_sessions: int = MAX_SESSIONS
+) -> Work:
     sessions: list[Session | NotLabelled] = []
     chosen = options.format
     if chosen is not None and chosen not in FORMATS:
@@ -266,8 +278,8 @@ def _read_file(content: bytes, name: str, options: UploadOptions) -> Work:
             columns=options.columns or None,
             encoding=options.encoding,
         ):
-            if len(sessions) == MAX_SESSIONS:
-                raise _unreadable(f"expected at most {MAX_SESSIONS} sessions, found more")
+            if len(sessions) == max_sessions:
+                raise _unreadable(f"expected at most {max_sessions} sessions, found more")
             sessions.append(_within_limits(session))
     except UnknownSpeakerError as error:
         count = len(error.speakers)

@@ -14,6 +14,8 @@ from alliance.serve.http.access import COOKIE, PUBLIC, Access
 from alliance.serve.http.logs import logger, trace
 from alliance.serve.http.metrics import Metrics
 from alliance.serve.http.problems import Overloaded, Problem, not_ready, problem_response
+from alliance.serve.http.store_problems import store_problem
+from alliance.serve.store.errors import StoreError
 
 __all__ = ["BodyLimits", "Envelope", "Guard"]
 
@@ -119,7 +121,8 @@ class Guard:
             return
         try:
             caller = await self._caller(scope)
-        except Problem as problem:
+        except (Problem, StoreError) as error:
+            problem = error if isinstance(error, Problem) else store_problem(error)
             if scope["type"] == "websocket":
                 await _deny(problem, scope, receive, send)
             else:

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
 
     store: SecretStr | None = Field(None, description="URL of the database of stored sessions.")
     store_key: SecretStr | None = Field(None, description="The key that encrypts the store.")
+    job_lease_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="After how long without a sign of life a job is taken out of a worker's hands.",
+    )
     retention_days: int | None = Field(
         None, ge=1, description="Days after which stored sessions are erased; else never."
     )
