@@ -178,7 +178,7 @@ class Annotations:
                 row = AnnotationRow(session_id=session_id, n=turn, coder=coder, created_at=moment)
                 db.add(row)
             row.changed_at = moment
-            content = json.dumps({"who": who, **judgement.to_dict()}, ensure_ascii=False)
+            content = json.dumps({"who": who, **judgement.to_dict()})
             row.content = key.seal(content.encode(), place=_place(row))
             record(
                 db,

@@ -145,7 +145,7 @@ def record(
         turn=turn,
     )
     if value is not None and key is not None:
-        row.value = key.seal(json.dumps(value, ensure_ascii=False).encode(), place=_place(row))
+        row.value = key.seal(json.dumps(value).encode(), place=_place(row))
     db.add(row)
 
 

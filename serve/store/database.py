@@ -160,7 +160,7 @@ class Database:
         try:
             cursor = connection.cursor()
             # Not execute(): it takes one step of the statement, which frees one page.
-            cursor.executescript("PRAGMA incremental_vacuum")  # type: ignore[attr-defined]
+            cursor.executescript("PRAGMA incremental_vacuum")
             cursor.execute("PRAGMA busy_timeout = 100")  # while we wait here, all writers wait
             for _ in range(_SWEEP_TRIES):
                 (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

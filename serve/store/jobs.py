@@ -421,7 +421,7 @@ def _told(row: JobRow, done: int) -> StoredJob:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return json.dumps(value).encode()
 
 
 def _key_place(job_id: str) -> str:

@@ -56,7 +56,7 @@ class StoredSession:
             "id": self.id,
             "created_at": self.created_at.isoformat(),
             "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
-            "turns": self.turns,
+            "turn_count": self.turns,
             "annotated_turns": self.annotated_turns,
         }
 
@@ -327,7 +327,7 @@ def _told(row: SessionRow, annotated: int = 0) -> StoredSession:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return json.dumps(value).encode()
 
 
 def _key_place(session_id: str) -> str:
