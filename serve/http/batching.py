@@ -52,6 +52,11 @@ class Gate:
         self._waiting: list[tuple[int, int, threading.Lock]] = []
         self._arrivals = 0
 
+    @property
+    def waiting(self) -> int:
+        """Threads before the gate."""
+        return len(self._waiting)
+
     @contextmanager
     def passing(self, priority: Priority) -> Iterator[None]:
         """Wait for a slot and hold it."""
@@ -110,11 +115,11 @@ class LabelQueue:
         on_start: Callable[[int], None] | None = None,
     ) -> None:
         self._priorities = threading.local()
-        gate = Gate(workers)
+        self._gate = Gate(workers)
         self.classifier = RuptureClassifier(
             classifier.name,
             tokenizer=classifier._tokenizer,
-            backend=_Gated(classifier._backend, gate, self._priorities),
+            backend=_Gated(classifier._backend, self._gate, self._priorities),
             packing=classifier.packing,
             calibration=classifier.calibration,
             decision=classifier.decision,

@@ -13,7 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alliance.serve.http.access import COOKIE, PUBLIC, Access
 from alliance.serve.http.logs import logger, trace
 from alliance.serve.http.metrics import Metrics
-from alliance.serve.http.problems import Overloaded, Problem, not_ready, problem_response
+from alliance.serve.http.problems import (
+    Overloaded,
+    Problem,
+    not_ready,
+    problem_response,
+)
 from alliance.serve.http.store_problems import store_problem
 from alliance.serve.store.errors import StoreError
 

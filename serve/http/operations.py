@@ -6,7 +6,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from alliance.serve.http.access import COOKIE, LOCAL, Access, Caller, check_csrf, require
+from alliance.serve.http.access import (
+    COOKIE,
+    LOCAL,
+    Access,
+    Caller,
+    check_csrf,
+    require,
+)
 from alliance.serve.http.keys import Scope
 from alliance.serve.http.messages import Message, ModelVersion
 from alliance.serve.http.metrics import CONTENT_TYPE

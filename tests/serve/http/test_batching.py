@@ -1,0 +1,194 @@
+"""The queue: the same labels as alone, fair turns, and no more than it can hold."""
+
+import asyncio
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alliance.model.classifier import RuptureClassifier
+from alliance.model.session import Session, Turn
+from alliance.serve.http.batching import Gate, LabelQueue, Priority
+from alliance.serve.http.problems import Overloaded
+
+
+def session(turns: int, word: str = "useless") -> Session:
+    pair = (Turn("therapist", "How was the week, really?"), Turn("client", f"It is {word}."))
+    return Session("s", tuple(pair[index % 2] for index in range(turns)))
+
+
+class Recorder:
+    """An encoder that notes who came when, and waits until it may go on."""
+
+    def __init__(self, classifier: RuptureClassifier) -> None:
+        self.inner = classifier._backend
+        self.order: list[int] = []
+        self.open = threading.Event()
+        self.inside = self.most = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, ids: Any) -> Any:
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.order.append(int(np.max(ids)))
+        self.open.wait(10)
+        time.sleep(0.001)
+        with self.lock:
+            self.inside -= 1
+        return self.inner(ids)
+
+
+def recorded(classifier: RuptureClassifier) -> tuple[RuptureClassifier, Recorder]:
+    recorder = Recorder(classifier)
+    made = RuptureClassifier(
+        "stub-1",
+        tokenizer=classifier._tokenizer,
+        backend=recorder,
+        packing=classifier.packing,
+    )
+    return made, recorder
+
+
+def test_labels_are_those_of_the_classifier_alone(classifier: RuptureClassifier) -> None:
+    sessions = [session(n, word) for n in (1, 7, 60) for word in ("useless", "fine", "goal")]
+
+    async def run() -> list[Any]:
+        queue = LabelQueue(classifier, workers=2)
+        try:
+            return await asyncio.gather(*(queue.label(one) for one in sessions))
+        finally:
+            await queue.close()
+
+    assert asyncio.run(run()) == [classifier.label(one) for one in sessions]
+
+
+def test_causal_labels_too(classifier: RuptureClassifier) -> None:
+    async def run() -> Any:
+        queue = LabelQueue(classifier, workers=1)
+        try:
+            return await queue.label(session(9), causal=True)
+        finally:
+            await queue.close()
+
+    assert asyncio.run(run()) == classifier.label(session(9), causal=True)
+
+
+def test_a_short_session_does_not_wait_for_a_long_one_and_live_turns_go_first(
+    classifier: RuptureClassifier,
+) -> None:
+    slow, recorder = recorded(classifier)
+    done: list[str] = []
+
+    async def run() -> None:
+        queue = LabelQueue(slow, workers=1)
+
+        def label(name: str, turns: int) -> None:
+            queue.classifier.label(session(turns))
+            done.append(name)
+
+        def start(name: str, turns: int, priority: Priority) -> "asyncio.Task[None]":
+            work = partial(label, name, turns)
+            return asyncio.create_task(queue.run(work, turns=turns, priority=priority))
+
+        long = start("long", 600, Priority.SESSION)
+        while not recorder.inside:
+            await asyncio.sleep(0.005)
+        short = start("short", 4, Priority.SESSION)
+        while queue._gate.waiting < 1:
+            await asyncio.sleep(0.005)
+        live = start("live", 2, Priority.LIVE)
+        while queue._gate.waiting < 2:
+            await asyncio.sleep(0.005)
+        recorder.open.set()
+        await asyncio.gather(long, short, live)
+        await queue.close()
+
+    asyncio.run(run())
+    assert done == ["live", "short", "long"]
+    assert recorder.most == 1
+
+
+def test_no_more_windows_at_once_than_workers(classifier: RuptureClassifier) -> None:
+    slow, recorder = recorded(classifier)
+    recorder.open.set()
+
+    async def run() -> None:
+        queue = LabelQueue(slow, workers=2)
+        await asyncio.gather(*(queue.label(session(80)) for _ in range(12)))
+        await queue.close()
+
+    asyncio.run(run())
+    assert recorder.most == 2
+
+
+def test_what_does_not_fit_is_refused_and_what_was_taken_is_finished(
+    classifier: RuptureClassifier,
+) -> None:
+    slow, recorder = recorded(classifier)
+
+    async def run() -> None:
+        queue = LabelQueue(slow, workers=1, queued_turns=100)
+        # Longer than the queue, but alone.
+        first = asyncio.create_task(queue.label(session(150)))
+        await asyncio.sleep(0.02)
+        assert queue.waiting() == 150
+        with pytest.raises(Overloaded) as refused:
+            await queue.label(session(1))
+        assert 1 <= int(refused.value.headers["Retry-After"]) <= 60
+        assert queue.waiting() == 150
+        closing = asyncio.create_task(queue.close())
+        await asyncio.sleep(0.02)
+        assert not closing.done()
+        recorder.open.set()
+        assert len(await first) == 150
+        await closing
+        assert queue.waiting() == 0
+
+    asyncio.run(run())
+
+
+def test_a_request_that_is_given_up_frees_its_place_when_its_work_ends(
+    classifier: RuptureClassifier,
+) -> None:
+    slow, recorder = recorded(classifier)
+
+    async def run() -> None:
+        queue = LabelQueue(slow, workers=1, queued_turns=100)
+        task = asyncio.create_task(queue.label(session(50)))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert queue.waiting() == 50
+        recorder.open.set()
+        await queue.close()
+        assert queue.waiting() == 0
+
+    asyncio.run(run())
+
+
+def test_an_error_reaches_the_caller_and_frees_the_place(classifier: RuptureClassifier) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    async def run() -> None:
+        queue = LabelQueue(classifier, workers=1)
+        with pytest.raises(ValueError, match="no"):
+            await queue.run(fail, turns=5)
+        assert queue.waiting() == 0
+        await queue.close()
+
+    asyncio.run(run())
+
+
+def test_the_gate_gives_its_slots_back_after_errors() -> None:
+    gate = Gate(1)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="x"), gate.passing(Priority.LIVE):
+            raise ValueError("x")
+    with gate.passing(Priority.SESSION):
+        pass
