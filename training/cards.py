@@ -2,8 +2,9 @@
 
 A card is Markdown written by hand. Its figures stand between ``<!-- figures: NAME -->`` and
 ``<!-- end -->`` and are written by this module, from a corpus or from a report of
-``alliance evaluate`` or ``alliance crossvalidate``; so no figure is copied by hand, and none is
-out of date without a test saying so. Cards and figures hold no words of a transcript.
+``alliance evaluate``, ``alliance crossvalidate`` or ``alliance figures``; so no figure is copied
+by hand, and none is out of date without a test saying so. Cards and figures hold no words of a
+transcript.
 """
 
 import json
@@ -19,8 +20,16 @@ from alliance.model.errors import InputError
 from alliance.model.session import Session, Turn
 from alliance.training import composition
 from alliance.training.corpora import CodedSession, annomi_labels, authored, everyday
+from alliance.training.faithfulness import deletion_markdown
 from alliance.training.files import write_whole
-from alliance.training.tables import comparison_markdown, crossvalidation_markdown, markdown
+from alliance.training.judged import cost_markdown, judged_markdown, modes_markdown
+from alliance.training.session_tables import rivals_markdown, session_markdown
+from alliance.training.tables import (
+    comparison_markdown,
+    crossvalidation_markdown,
+    groups_markdown,
+    markdown,
+)
 
 REPORTS: Final = "figures"
 """The folder beside the cards that holds the reports: ``NAME.json`` fills the block ``NAME``."""
@@ -53,7 +62,9 @@ def fill_cards(
     """Fills the figures of every card (``*.md``) of a folder.
 
     Blocks ``authored/…`` and ``annomi/…`` are made from what ships with the package. Other corpora
-    have to be given. Any other block ``NAME`` is made from the report ``figures/NAME.json``.
+    have to be given. Any other block ``NAME`` is made from the report ``figures/NAME.json``, and
+    ``NAME/part`` from a part of it: ``turns``, ``groups``, ``sessions``, ``rivals``, and of a
+    report of ``alliance figures`` also ``judged``, ``modes``, ``explanations`` and ``cost``.
 
     Args:
         folder: the folder of the cards.
@@ -165,12 +176,56 @@ def _shipped_blocks() -> dict[str, Callable[[], str]]:
 
 
 def _report_blocks(folder: Path) -> dict[str, Callable[[], str]]:
-    return {path.stem: partial(_read_report, path) for path in sorted(folder.glob("*.json"))}
+    blocks: dict[str, Callable[[], str]] = {}
+    for path in sorted(folder.glob("*.json")):
+        blocks[path.stem] = partial(_from_report, path, report_markdown)
+        for name, write in _parts(path).items():
+            blocks[f"{path.stem}/{name}"] = partial(_from_report, path, write)
+    return blocks
 
 
-def _read_report(path: Path) -> str:
+def _parts(path: Path) -> dict[str, Callable[[Mapping[str, Any]], str]]:
+    """What parts of a report can stand in a card by themselves, as ``NAME/part``."""
     try:
-        return report_markdown(json.loads(path.read_text(encoding="utf-8")))
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}  # told by whoever asks for the whole
+    if not isinstance(report, dict):
+        return {}
+    turns = report.get("network", report)
+    parts: dict[str, Callable[[Mapping[str, Any]], str]] = {}
+    if "speakers" in turns:
+        parts["turns"] = lambda whole: markdown(
+            {k: v for k, v in whole.get("network", whole).items() if k != "groups"}
+        )
+    if "groups" in turns:
+        parts["groups"] = lambda whole: groups_markdown(whole.get("network", whole)["groups"])
+    if "sessions_level" in turns:
+        parts["sessions"] = lambda whole: session_markdown(
+            whole.get("network", whole)["sessions_level"], whole.get("rival_titles")
+        )
+    if "rivals" in report:
+        parts["rivals"] = lambda whole: rivals_markdown(whole["rivals"], whole["rival_titles"])
+    if "modes" in report:
+        parts["modes"] = modes_markdown
+        parts["explanations"] = lambda whole: deletion_markdown(whole["explanations"])
+        parts["cost"] = cost_markdown
+        parts["judged"] = lambda whole: judged_markdown(whole, _outside_report(path.parent))
+    return parts
+
+
+def _outside_report(folder: Path) -> Mapping[str, Any] | None:
+    """The report on FailedESConv, if it has what the criteria ask for."""
+    path = folder / "failed_esconv.json"
+    if not path.is_file():
+        return None
+    report: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report if "sessions_level" in report else None
+
+
+def _from_report(path: Path, write: Callable[[Mapping[str, Any]], str]) -> str:
+    try:
+        return write(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"expected a report of alliance evaluate in {path}, found something else "

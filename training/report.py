@@ -73,7 +73,7 @@ def markdown_report(
     if "curves" in report:
         parts.append("## Which labels are taken for which")
         parts += [_confusion(report, speaker) for speaker in SPEAKERS]
-    parts += [*_rest(report), *_misses(misses), _how_to_read()]
+    parts += [*_rest(report, titles), *_misses(misses), _how_to_read()]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -86,7 +86,7 @@ def html_report(
 ) -> str:
     """The report as one HTML file with its plots; arguments as :func:`markdown_report`."""
     before = "\n\n".join([_head(report, misses), *_turns(report, rivals, titles)])
-    after = "\n\n".join([*_rest(report), *_misses(misses), _how_to_read()])
+    after = "\n\n".join([*_rest(report, titles), *_misses(misses), _how_to_read()])
     plots = _plots(report) if "curves" in report else ""
     style = STYLE + _STYLE
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -139,12 +139,12 @@ def _turns(
     return parts
 
 
-def _rest(report: Mapping[str, Any]) -> list[str]:
+def _rest(report: Mapping[str, Any], titles: Mapping[str, str] | None) -> list[str]:
     parts = []
     if "groups" in report:
         parts += ["## Groups of sessions", groups_markdown(report["groups"])]
     if "sessions_level" in report:
-        parts += ["## Sessions", session_markdown(report["sessions_level"])]
+        parts += ["## Sessions", session_markdown(report["sessions_level"], titles)]
     return parts
 
 

@@ -29,14 +29,23 @@ _SCORES: Final = {
 }
 
 
-def session_markdown(figures: Mapping[str, Any]) -> str:
-    """Figures of :func:`alliance.training.session_figures.session_figures` as Markdown."""
+def session_markdown(figures: Mapping[str, Any], titles: Mapping[str, str] | None = None) -> str:
+    """Figures of :func:`alliance.training.session_figures.session_figures` as Markdown.
+
+    Args:
+        figures: the figures.
+        titles: how to name the rivals, by the names they have in ``figures``.
+    """
     parts = [
         _episodes(figures["episodes"]),
         _counts(figures["counts"]),
         _segments(figures["segments"]),
     ]
-    parts += [outside_markdown(figures[name]) for name in ("quality", "ratings") if name in figures]
+    parts += [
+        outside_markdown(figures[name], titles)
+        for name in ("quality", "ratings")
+        if name in figures
+    ]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 

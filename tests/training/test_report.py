@@ -209,10 +209,8 @@ def test_words_are_written_only_when_asked_for(
     words = {turn.text for coded in sessions for turn in coded.session.turns}
 
     def run(*more: str) -> tuple[str, ...]:
-        files = [tmp_path / name for name in ("r.json", "r.html", "r.md")]
-        options = [
-            x for f in files for x in (f"--{f.suffix[1:].replace('md', 'markdown')}", str(f))
-        ]
+        files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "html", "markdown")}
+        options = [word for kind, file in files.items() for word in (f"--{kind}", str(file))]
         result = CliRunner().invoke(
             app, ["evaluate", str(STUB), str(corpus), *options, "--resamples", "5", "-q", *more]
         )
