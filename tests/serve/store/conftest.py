@@ -2,7 +2,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -139,9 +138,9 @@ def plain_store(url: str, open_store: Callable[..., Store]) -> Store:
 
 
 @pytest.fixture
-def python() -> list[str]:
-    """The words that run this interpreter."""
-    return [sys.executable]
+def key() -> str:
+    """The key of the stores that these tests open."""
+    return KEY
 
 
 @pytest.fixture
