@@ -30,6 +30,12 @@ class EncoderConfig:
         attention_dropout: dropout of attention weights (0-1). 0 keeps the fused attention of
             torch usable on a CPU, which more than doubles the speed of MiniLM.
         hidden_dropout: dropout of hidden states (0-1), in the encoder and before the head.
+        frozen_layers: how many layers, the lowest, stay as they came; the embeddings then do too,
+            and a role token is what its role's name is. 0 trains everything. Saves most of the
+            time that those layers take.
+        lora_rank: rank of low-rank additions (LoRA) that are trained in place of the weights of
+            the layers, and merged into them after each stage; 0 trains the weights themselves.
+            Needs about ten times the ``encoder_rate``. Saves memory, hardly any time.
     """
 
     base: str = "minilm"
@@ -38,6 +44,14 @@ class EncoderConfig:
     overlap_tokens: int = 128
     attention_dropout: float = 0.0
     hidden_dropout: float = 0.1
+    frozen_layers: int = 0
+    lora_rank: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("frozen_layers", "lora_rank"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ConfigError(f"[encoder] {name} is not negative, got {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,15 +67,18 @@ class LossConfig:
             turns as they are, 1 gives each label the same total weight.
         other_share: share (0-1) of windows in which one speaker is renamed to another person and
             gets no label, so that the token for other speakers is known.
+        teacher_share: share (0-1) of the target that the teachers' probabilities get, where there
+            are teachers (``--teacher``); the codes get the rest.
     """
 
     code_weight: float = 0.5
     settled_share: float = 0.5
     balance: float = 0.5
     other_share: float = 0.03
+    teacher_share: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("settled_share", "balance", "other_share"):
+        for name in ("settled_share", "balance", "other_share", "teacher_share"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"[loss] {name} lies between 0 and 1, got {value}")
@@ -95,6 +112,8 @@ class StageConfig:
         disturbed_share: share (0-1) of the drawn sessions that are trained on as a poor
             transcript has them (``training/disturb.py``): word errors, no punctuation, swapped
             speakers.
+        taught: whether the teachers, if there are any, have their share in this stage. Teachers
+            differ from fold to fold; a first stage without them is trained once for all folds.
     """
 
     shares: Mapping[str, float]
@@ -109,6 +128,7 @@ class StageConfig:
     average: float = 0.0
     plain_share: float = 1.0
     disturbed_share: float = 0.0
+    taught: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.average < 1:

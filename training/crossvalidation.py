@@ -27,6 +27,8 @@ from alliance.training.export import export_network
 from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.predictions import Predictions, collect, concatenate
+from alliance.training.processes import first_goes_ahead, is_first, wait_for_all
+from alliance.training.teacher import check_wanted, fold_models, identities, teach
 from alliance.training.trainer import predict, train_network
 
 FOLDS: Final = 5
@@ -61,6 +63,7 @@ def crossvalidate(
     folder: Path,
     *,
     folds: Iterable[int] = range(FOLDS),
+    teachers: Sequence[Path] = (),
     resamples: int = 2000,
     tell: Tell,
     quiet: bool = False,
@@ -74,26 +77,33 @@ def crossvalidate(
         folder: where everything goes; a run with the same recipe is taken up again.
         folds: which test folds to run now, so that several processes may share the work. The
             first stages, up to the one that draws from AnnoMI, are the same for all folds and
-            trained once.
+            trained once, unless teachers have a share in them.
+        teachers: folders of cross-validations on the same folds, whose fold-k networks teach this
+            one's (see ``training/teacher.py``).
         resamples: of the bootstrap.
         tell: told what is going on.
         quiet: no progress bar.
 
     Returns:
-        The report, or None while folds are missing.
+        The report, or None while folds are missing and in all processes but the first.
 
     Raises:
-        ConfigError: if the folder holds a run with another recipe.
+        ConfigError: if the folder holds a run with another recipe or other teachers, or a teacher
+            may not teach.
     """
+    check_wanted(config, teachers)
     folder.mkdir(parents=True, exist_ok=True)
+    remember_teachers(folder, teachers)
     _remember(folder / "config.json", config)
     for fold in folds:
         if not 0 <= fold < FOLDS:
             raise ConfigError(f"folds are numbered 0 to {FOLDS - 1}, got {fold}")
         if not (folder / f"fold-{fold}" / "fold.json").is_file():
             tell(f"fold {fold}: training")
-            _run_fold(config, annomi, own, folder, fold, tell, quiet=quiet)
-    if not all((folder / f"fold-{fold}" / "fold.json").is_file() for fold in range(FOLDS)):
+            _run_fold(config, annomi, own, folder, fold, teachers, tell, quiet=quiet)
+            wait_for_all()
+    done = all((folder / f"fold-{fold}" / "fold.json").is_file() for fold in range(FOLDS))
+    if not (done and is_first()):
         return None
     tell("figures")
     report = _report(config, annomi, own, folder, resamples=resamples)
@@ -107,6 +117,7 @@ def _run_fold(
     own: Mapping[str, Sequence[CodedSession]],
     folder: Path,
     fold: int,
+    teachers: Sequence[Path],
     tell: Tell,
     *,
     quiet: bool,
@@ -114,15 +125,24 @@ def _run_fold(
     started = time.monotonic()
     place = folder / f"fold-{fold}"
     train, dev, test = split(annomi, fold)
+    corpora = {"annomi": train, **own}
+    taught = None
+    if teachers:
+        models = fold_models(teachers, fold, held={fold: test, (fold + 1) % FOLDS: dev})
+        with first_goes_ahead():
+            taught = teach(models, taught_corpora(config, corpora), place / "teacher", tell=tell)
     network, stages = train_network(
         config,
-        {"annomi": train, **own},
+        corpora,
         dev,
         place,
         shared=folder / "shared",
-        shared_stages=shared_stages(config),
+        shared_stages=shared_stages(config, taught=bool(teachers)),
+        taught=taught,
         quiet=quiet,
     )
+    if not is_first():
+        return
     tell(f"fold {fold}: calibration, thresholds, export")
     raw = predict(network, dev, name=config.name)
     calibration = fit_calibration(raw.probabilities, raw.gold)
@@ -150,10 +170,23 @@ def _run_fold(
     write_json(place / "fold.json", record)  # last: its presence says that the fold is done
 
 
-def shared_stages(config: TrainingConfig) -> int:
-    """How many stages come before the first that draws from AnnoMI: no fold changes them."""
+def taught_corpora(
+    config: TrainingConfig, corpora: Mapping[str, Sequence[CodedSession]]
+) -> dict[str, Sequence[CodedSession]]:
+    """The corpora that taught stages draw from: what teachers are asked about."""
+    wanted = dict.fromkeys(name for stage in config.stages if stage.taught for name in stage.shares)
+    return {name: corpora[name] for name in wanted}
+
+
+def shared_stages(config: TrainingConfig, *, taught: bool) -> int:
+    """How many first stages no fold changes: they draw nothing from AnnoMI and have no teachers.
+
+    Args:
+        config: the recipe.
+        taught: whether there are teachers.
+    """
     for number, stage in enumerate(config.stages):
-        if "annomi" in stage.shares:
+        if "annomi" in stage.shares or (taught and stage.taught):
             return number
     return len(config.stages)
 
@@ -254,13 +287,39 @@ def _baseline(
 
 def _remember(path: Path, config: TrainingConfig) -> None:
     """Writes the recipe down, or checks that it is the one that the folder was begun with."""
-    wanted = json.loads(json.dumps(config.to_dict()))
     if not path.is_file():
-        write_json(path, wanted)
-    elif json.loads(path.read_text(encoding="utf-8")) != wanted:
+        write_json(path, config.to_dict())
+    elif not same_recipe(path, config):
         raise ConfigError(
             f"{path.parent}: expected the recipe that this folder was begun with ({path.name}), "
             f"found another; choose another output folder"
+        )
+
+
+def same_recipe(path: Path, config: TrainingConfig) -> bool:
+    """Whether a recipe that was written down is ``config``.
+
+    Fields that did not exist when it was written had what is now their default.
+    """
+    try:
+        return TrainingConfig.from_dict(json.loads(path.read_text(encoding="utf-8"))) == config
+    except ConfigError:
+        return False
+
+
+def remember_teachers(folder: Path, teachers: Sequence[Path]) -> None:
+    """Write down who teaches the runs of a folder, or check that it is who taught them before.
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    path, wanted = folder / "teachers.json", identities(teachers)
+    if wanted and not (folder / "config.json").is_file():
+        write_json(path, wanted)
+    elif (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []) != wanted:
+        raise ConfigError(
+            f"{folder}: expected the teachers that this folder was begun with, found others; name "
+            f"the same --teacher folders in the same order, or choose another output folder"
         )
 
 

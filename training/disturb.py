@@ -18,7 +18,7 @@ from alliance.model.session import Session, Turn
 from alliance.model.text import has_words, normalise, spoken
 from alliance.training.corpora import CodedSession
 
-__all__ = ["disturb", "disturb_coded", "poor_transcript"]
+__all__ = ["disturb", "disturb_coded", "legal_code", "poor_transcript"]
 
 _STANDARD_SEED: Final = 20260
 
@@ -120,7 +120,10 @@ def disturb_coded(
 
     def codes(given: Iterable[Marker | None]) -> tuple[Marker | None, ...]:
         every = tuple(given)
-        return tuple(legal_code(every[place], turns[place].role) for place in kept)
+        return tuple(
+            None if code is None else legal_code(code, turns[place].role)
+            for place, code in ((place, every[place]) for place in kept)
+        )
 
     return CodedSession(
         replace(coded.session, turns=tuple(turns[place] for place in kept)),

@@ -1,7 +1,6 @@
 """One training run from coded sessions to a model folder: what ``alliance train`` does."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +17,17 @@ from alliance.training.crossvalidation import (
     best_epochs,
     out_of_fold,
     refused_forms,
+    remember_teachers,
+    same_recipe,
     shared_stages,
+    taught_corpora,
 )
-from alliance.training.export import ExportCheck, export_network
+from alliance.training.export import ExportCheck, copy_model, export_network
 from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.predictions import Predictions
+from alliance.training.processes import first_goes_ahead, is_first
+from alliance.training.teacher import all_models, check_wanted, teach
 from alliance.training.trainer import predict, train_network
 
 
@@ -77,16 +81,19 @@ def train_model(
         config: the recipe.
         split: from :func:`hold_out`; its dev sessions must not be empty.
         folder: the model folder to write.
-        work: where checkpoints go, so that a run that was killed goes on.
+        work: where checkpoints go, so that a run that was killed goes on; it also gets the recipe
+            and a copy of the model, so that ``alliance export`` can make other forms of it.
         tell: told what is going on.
         quiet: no progress bar.
     """
     tell("training")
     network, _ = train_network(config, split.train, split.dev, work, quiet=quiet)
+    if not is_first():
+        return []
     tell("calibration, thresholds, export")
     raw = predict(network, split.dev, name=config.name)
     calibration, decision = _fit(raw)
-    return export_network(
+    checks = export_network(
         network,
         folder,
         name=config.name,
@@ -95,6 +102,9 @@ def train_model(
         check_on=split.dev,
         quantise=config.quantise,
     )
+    write_json(work / "config.json", config.to_dict())
+    copy_model(folder, work / "model")
+    return checks
 
 
 def train_on_all(
@@ -103,6 +113,7 @@ def train_on_all(
     crossvalidation: Path,
     folder: Path,
     *,
+    teachers: Sequence[Path] = (),
     tell: Tell,
     quiet: bool = False,
 ) -> list[ExportCheck]:
@@ -116,16 +127,27 @@ def train_on_all(
         config: the recipe that the cross-validation ran.
         corpora: all coded sessions by corpus name.
         crossvalidation: the folder of the finished cross-validation.
-        folder: the model folder to write.
+        folder: the model folder to write; ``all/model`` in the cross-validation's folder gets a
+            copy, by which a student can be taught.
+        teachers: the folders whose fold networks taught the cross-validation's; here the networks
+            teach that were trained on all folds.
         tell: told what is going on.
         quiet: no progress bar.
 
     Raises:
-        ConfigError: if the cross-validation ran another recipe.
+        ConfigError: if the cross-validation ran another recipe or with other teachers, or a
+            teacher has no network trained on all folds.
     """
-    ran = json.loads((crossvalidation / "config.json").read_text(encoding="utf-8"))
-    if ran != json.loads(json.dumps(config.to_dict())):
+    check_wanted(config, teachers)
+    if not same_recipe(crossvalidation / "config.json", config):
         raise ConfigError(f"{crossvalidation}: expected a cross-validation of this recipe")
+    remember_teachers(crossvalidation, teachers)
+    taught = None
+    if teachers:
+        wanted = taught_corpora(config, corpora)
+        place = crossvalidation / "all" / "teacher"
+        with first_goes_ahead():
+            taught = teach(all_models(teachers), wanted, place, tell=tell)
     epochs = best_epochs(crossvalidation)
     last = dataclasses.replace(config.stages[-1], patience=0, stop_after=epochs)
     final = dataclasses.replace(config, stages=(*config.stages[:-1], last))
@@ -137,9 +159,12 @@ def train_on_all(
         [],
         crossvalidation / "all",
         shared=shared if shared.is_dir() else None,
-        shared_stages=shared_stages(config),
+        shared_stages=shared_stages(config, taught=bool(teachers)),
+        taught=taught,
         quiet=quiet,
     )
+    if not is_first():
+        return []
     tell("calibration, thresholds, export")
     calibration, decision = _fit(out_of_fold(crossvalidation, calibrated=False))
     checks = export_network(
@@ -152,6 +177,7 @@ def train_on_all(
         quantise=config.quantise,
         refused=refused_forms(crossvalidation),
     )
+    copy_model(folder, crossvalidation / "all" / "model")
     write_json(crossvalidation / "export.json", [asdict(check) for check in checks])
     return checks
 

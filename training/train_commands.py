@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,6 +27,14 @@ AnnomiFile = Annotated[
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads to compute with; default: all.")
+]
+Teacher = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--teacher",
+        help="Folder of a finished cross-validation on the same folds, whose networks give the "
+        "targets their [loss] teacher_share. May be repeated: the mean of several.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
@@ -62,6 +71,7 @@ def train(
             "session and calibrate on its out-of-fold probabilities.",
         ),
     ] = None,
+    teacher: Teacher = None,
     work: Annotated[
         Path | None,
         typer.Option("--work", help="Folder for checkpoints; a killed run goes on from there."),
@@ -89,25 +99,33 @@ def train(
         return
     _prepare("alliance train", threads, quiet=quiet)
     from alliance.training import run
+    from alliance.training.processes import process_count
 
+    if crossvalidation is None and (teacher or settings.loss.teacher_share):
+        raise ConfigError(
+            "a teacher may have been trained on the sessions held out here: teachers and [loss] "
+            "teacher_share need --crossvalidation, whose folds keep them apart"
+        )
     corpora = _corpora(settings, annomi, corpus or [])
-    tell = _silent if quiet else _tell
+    tell = tell_or_not(quiet=quiet)
     checks: list[ExportCheck]
     if crossvalidation is not None:
-        checks = run.train_on_all(settings, corpora, crossvalidation, out, tell=tell, quiet=quiet)
+        checks = run.train_on_all(
+            settings, corpora, crossvalidation, out, teachers=teacher or (), tell=tell, quiet=quiet
+        )
     else:
+        if work is None and process_count() > 1:
+            raise ConfigError(
+                "several processes that train together need one folder for checkpoints, found "
+                "none; add --work FOLDER"
+            )
         held = next(iter(settings.stages[-1].shares))
         split = run.hold_out(corpora, held, share=hold_out, seed=settings.seed)
         with tempfile.TemporaryDirectory() as scratch:
             checks = run.train_model(
                 settings, split, out, work or Path(scratch), tell=tell, quiet=quiet
             )
-    for check in checks:
-        tell(
-            f"{check.form}: {check.megabytes:.1f} MB, largest difference of a label's F1 from "
-            f"torch {check.f1_difference:.3f}, agreement on rupture turns "
-            f"{check.rupture_agreement:.1%}: {'passed' if check.passed else 'not passed'}"
-        )
+    show_checks(checks, tell)
     tell(f"wrote {out}")
 
 
@@ -125,6 +143,7 @@ def crossvalidate(
             "finds all five done.",
         ),
     ] = "0,1,2,3,4",
+    teacher: Teacher = None,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
@@ -133,8 +152,10 @@ def crossvalidate(
     Test fold k; fold k+1 for stopping, calibration and thresholds; the other three folds and the
     sessions of our own for training. Writes report.json, from which the model card is filled.
 
-    Example:
+    Examples:
       alliance crossvalidate --annomi AnnoMI-simple.csv -o runs/cv
+
+      alliance crossvalidate student.toml --teacher runs/teacher-cv -o runs/student-cv
     """
     from alliance.training.config import RECIPE, TrainingConfig
 
@@ -144,13 +165,14 @@ def crossvalidate(
     from alliance.training import corpora
     from alliance.training.crossvalidation import crossvalidate as run
 
-    tell = _silent if quiet else _tell
+    tell = tell_or_not(quiet=quiet)
     report = run(
         settings,
         corpora.load("annomi", annomi_file=annomi),
         {"authored": corpora.authored(), "everyday": corpora.everyday()},
         out,
         folds=chosen,
+        teachers=teacher or (),
         tell=tell,
         quiet=quiet,
     )
@@ -216,6 +238,23 @@ def _prepare(feature: str, threads: int | None, *, quiet: bool) -> None:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     if quiet:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def show_checks(checks: "Sequence[ExportCheck]", tell: Callable[[str], None]) -> None:
+    """Say in a line each how the exported forms compared."""
+    for check in checks:
+        tell(
+            f"{check.form}: {check.megabytes:.1f} MB, largest difference of a label's F1 from "
+            f"the network {check.f1_difference:.3f}, agreement on rupture turns "
+            f"{check.rupture_agreement:.1%}: {'passed' if check.passed else 'not passed'}"
+        )
+
+
+def tell_or_not(*, quiet: bool) -> Callable[[str], None]:
+    """What says on stderr what is going on, or says nothing."""
+    from alliance.training.processes import is_first
+
+    return _silent if quiet or not is_first() else _tell
 
 
 def _tell(line: str) -> None:

@@ -29,6 +29,7 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS, Label
 from alliance.model.decision import DecisionPolicy
 from alliance.model.labelled import Purpose
+from alliance.training.adapting import parameter_groups, trained_parts
 from alliance.training.config import LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.files import write_json
@@ -40,6 +41,8 @@ from alliance.training.network import (
     turn_loss,
 )
 from alliance.training.predictions import Predictions, collect
+from alliance.training.processes import is_first, process_count, wait_for_all
+from alliance.training.teacher import Taught
 from alliance.training.windows import TrainingPlan, disturber, first_batch, prepare
 
 DEV_METRIC: Final = "average_precision"
@@ -87,6 +90,8 @@ class _Average(TrainerCallback):
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not is_first():
+            return
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         save_file(
             {name: value.contiguous() for name, value in self._average.items()},
@@ -117,9 +122,12 @@ class WindowTrainer(Trainer):
         stage: StageConfig,
         loss: LossConfig,
         dev: Sequence[CodedSession],
+        *,
+        rows_of: Tensor | None,
         **kwargs: Any,
     ) -> None:
         self._network = network
+        self._rows_of = rows_of
         self._stage = stage
         self._loss = loss
         self._dev = dev
@@ -139,16 +147,14 @@ class WindowTrainer(Trainer):
     def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
         """AdamW with a higher rate for the new head than for the encoder."""
         if self.optimizer is None:
-            new: list[torch.nn.Parameter] = []
-            old: list[torch.nn.Parameter] = []
             assert self.model is not None
-            for name, parameter in self.model.named_parameters():
-                (new if name.startswith("classifier") else old).append(parameter)
             self.optimizer = torch.optim.AdamW(
-                [
-                    {"params": old, "lr": self._stage.encoder_rate},
-                    {"params": new, "lr": self._stage.head_rate},
-                ],
+                parameter_groups(
+                    self.model,
+                    encoder_rate=self._stage.encoder_rate,
+                    head_rate=self._stage.head_rate,
+                    rows_of=self._rows_of,
+                ),
                 weight_decay=self._stage.weight_decay,
                 fused=True,
             )
@@ -243,6 +249,7 @@ def train_stage(
     folder: Path,
     *,
     seed: int,
+    taught: Taught | None = None,
     quiet: bool = False,
 ) -> StageResult:
     """Train one stage in place.
@@ -259,6 +266,7 @@ def train_stage(
         stage: the stage.
         folder: where checkpoints and the finished state go.
         seed: of this stage's draws.
+        taught: what teachers say of the corpora's turns, if the stage is to learn from them.
         quiet: no progress bar.
     """
     finished = folder / "finished.json"
@@ -270,9 +278,11 @@ def train_stage(
 
     tokenizer = network.turn_tokenizer
     drawn = {name: corpora[name] for name in stage.shares}
+    if not stage.taught:
+        taught = None
     plan = TrainingPlan(
         {
-            name: prepare(coded, tokenizer, network.packing, config.loss)
+            name: prepare(coded, tokenizer, network.packing, config.loss, taught and taught[name])
             for name, coded in drawn.items()
         },
         network.packing,
@@ -280,19 +290,21 @@ def train_stage(
         config.loss,
         padding_id=network.model.config.pad_token_id or 0,
         seed=seed,
-        disturbed=disturber(drawn, tokenizer, network.packing, config.loss),
+        disturbed=disturber(drawn, tokenizer, network.packing, config.loss, taught),
     )
     stopping = stage.patience > 0 and len(dev) > 0
     on_gpu = torch.cuda.is_available()
     # Epochs differ by a few batches, since windows are drawn at random; the Trainer wants equal
     # steps, and the difference does not matter to it.
-    steps_per_epoch = math.ceil(len(plan) / stage.epochs)
+    # Each of several processes takes every so-manieth batch: a step is that many batches.
+    steps = math.ceil(len(plan) / process_count())
+    steps_per_epoch = math.ceil(steps / stage.epochs)
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=1,  # the plan holds all epochs
         per_device_train_batch_size=1,  # an item of the plan is a whole batch
         learning_rate=stage.encoder_rate,
-        warmup_steps=round(stage.warmup * len(plan)),
+        warmup_steps=round(stage.warmup * steps),
         bf16=_use_bf16(config.precision),
         use_cpu=not on_gpu,
         seed=seed,
@@ -320,29 +332,40 @@ def train_stage(
     average = _Average(stage.average, checkpoint) if stage.average else None
     if average is not None:
         callbacks.append(average)
-    trainer = WindowTrainer(
-        network, plan, stage, config.loss, dev, args=arguments, callbacks=callbacks
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    if not quiet:
-        trainer.add_callback(_Progress())
-    trainer.train(resume_from_checkpoint=checkpoint)
-    if average is not None:
-        average.put_into(network.model)
-    state = trainer.state
+    torch.manual_seed(seed)  # of what low-rank additions begin with
+    role_ids = tuple(network.packing.role_ids.values())
+    with trained_parts(network.model, config.encoder, role_ids) as rows_of:
+        trainer = WindowTrainer(
+            network,
+            plan,
+            stage,
+            config.loss,
+            dev,
+            rows_of=rows_of,
+            args=arguments,
+            callbacks=callbacks,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        if not quiet:
+            trainer.add_callback(_Progress())
+        trainer.train(resume_from_checkpoint=checkpoint)
+        if average is not None:
+            average.put_into(network.model)
     scores = tuple(
         float(entry[f"eval_{DEV_METRIC}"])
-        for entry in state.log_history
+        for entry in trainer.state.log_history
         if f"eval_{DEV_METRIC}" in entry
     )
     epochs = scores.index(max(scores)) + 1 if scores else stage.stop_after or stage.epochs
     result = StageResult(epochs, max(scores) if scores else None, scores)
-    save_model(network.model, str(weights))
-    # Its presence says that the stage is finished.
-    write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
+    if is_first():
+        save_model(network.model, str(weights))
+        # Its presence says that the stage is finished.
+        write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
+        for checkpoint in folder.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    wait_for_all()
     return result
 
 
@@ -354,6 +377,7 @@ def train_network(
     *,
     shared: Path | None = None,
     shared_stages: int = 0,
+    taught: Taught | None = None,
     quiet: bool = False,
 ) -> tuple[Network, list[StageResult]]:
     """Build the network and train all stages.
@@ -366,6 +390,7 @@ def train_network(
         shared: another folder for the first stages, so that runs that begin alike train them
             once. Whoever shares it sees to it that these stages' sessions are the same.
         shared_stages: how many stages lie there.
+        taught: what teachers say of the corpora's turns.
         quiet: no progress bar.
     """
     torch.manual_seed(config.seed)
@@ -382,6 +407,7 @@ def train_network(
                 stage,
                 place / f"stage-{number}",
                 seed=config.seed + number,
+                taught=taught,
                 quiet=quiet,
             )
         )

@@ -22,7 +22,7 @@ from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_tu
 from alliance.model.tokens import TurnTokenizer
 from alliance.training.config import LossConfig, StageConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.disturb import disturb_coded
+from alliance.training.disturb import disturb_coded, legal_code
 
 # Share of windows that are as long as the encoder allows; the others are of any length down to
 # the shortest below.
@@ -30,6 +30,15 @@ _FULL_SHARE = 0.5
 _SHORTEST_TOKENS = 64
 
 _RUPTURE_CODES: Final = np.array([LABELS[place].is_rupture for place in LABEL_OF_CODE])
+
+
+def _legal_moves(role: Role) -> NDArray[np.float32]:
+    """Which code becomes which when a turn is given to ``role``, as a matrix of ones."""
+    places = [MARKER_ORDER.index(legal_code(code, role)) for code in MARKER_ORDER]
+    return np.eye(len(MARKER_ORDER), dtype=np.float32)[places]
+
+
+_LEGAL_MOVES: Final = {role: _legal_moves(role) for role in (Role.CLIENT, Role.THERAPIST)}
 
 # What training is disturbed with; milder than what robustness is measured with.
 _WORD_ERRORS: Final = 0.1
@@ -83,6 +92,27 @@ def code_targets(coded: CodedSession, *, settled_share: float) -> NDArray[np.flo
     return targets
 
 
+def taught_targets(
+    coded: CodedSession,
+    targets: NDArray[np.float32],
+    taught: NDArray[np.float32],
+    *,
+    teacher_share: float,
+) -> NDArray[np.float32]:
+    """Targets of which the teachers have a share, shape (turns, 21).
+
+    Only turns that have a target get one from the teachers. What they gave to a code that the
+    turn's speaker cannot carry, since poor transcription swapped the roles, goes to the code that
+    such a turn's own code would become.
+    """
+    out = targets.copy()
+    for row, turn in enumerate(coded.session.turns):
+        if targets[row].any() and turn.role in _LEGAL_MOVES:
+            heard = taught[row] @ _LEGAL_MOVES[turn.role]
+            out[row] = (1 - teacher_share) * targets[row] + teacher_share * heard
+    return out
+
+
 def _allowed(code: Marker | None, role: Role) -> bool:
     return code is not None and code.may_be_said_by(role)
 
@@ -103,10 +133,22 @@ def prepare(
     tokenizer: TurnTokenizer,
     packing: PackingConfig,
     loss: LossConfig,
+    taught: Sequence[NDArray[np.float32]] | None = None,
 ) -> list[PreparedSession]:
-    """Turn coded sessions into numbers, ready to be cut into windows."""
+    """Turn coded sessions into numbers, ready to be cut into windows.
+
+    Args:
+        sessions: the coded sessions.
+        tokenizer: of the network.
+        packing: of the network.
+        loss: which targets and weights turns get.
+        taught: the teachers' probabilities of the codes, one array (turns, 21) per session.
+    """
     by_label = label_weights(sessions, balance=loss.balance)
-    return [_prepared(coded, tokenizer, packing, loss, by_label) for coded in sessions]
+    return [
+        _prepared(coded, tokenizer, packing, loss, by_label, taught and taught[place])
+        for place, coded in enumerate(sessions)
+    ]
 
 
 def disturber(
@@ -114,10 +156,12 @@ def disturber(
     tokenizer: TurnTokenizer,
     packing: PackingConfig,
     loss: LossConfig,
+    taught: Mapping[str, Sequence[NDArray[np.float32]]] | None = None,
 ) -> Callable[[str, int, int], PreparedSession]:
     """A function of corpus name, place in the corpus and seed: that session as poorly transcribed.
 
-    The weights of turns are those of the undisturbed corpus.
+    The weights of turns are those of the undisturbed corpus, and teachers (``taught``, by corpus
+    name as in :func:`prepare`) have heard the undisturbed session.
     """
     by_label = {
         name: label_weights(coded, balance=loss.balance) for name, coded in sessions.items()
@@ -130,7 +174,8 @@ def disturber(
             word_errors=_WORD_ERRORS,
             swapped_roles=_SWAPPED_ROLES,
         )
-        return _prepared(coded, tokenizer, packing, loss, by_label[name])
+        heard = None if taught is None else taught[name][place]
+        return _prepared(coded, tokenizer, packing, loss, by_label[name], heard)
 
     return disturbed
 
@@ -141,8 +186,11 @@ def _prepared(
     packing: PackingConfig,
     loss: LossConfig,
     by_label: NDArray[np.float64],
+    taught: NDArray[np.float32] | None,
 ) -> PreparedSession:
     targets = code_targets(coded, settled_share=loss.settled_share)
+    if taught is not None:
+        targets = taught_targets(coded, targets, taught, teacher_share=loss.teacher_share)
     weights = np.zeros(len(targets), dtype=np.float32)
     for row, code in enumerate(coded.codes):
         if code is not None and targets[row].any():
