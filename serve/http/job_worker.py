@@ -69,7 +69,7 @@ class JobWorker:
                 job = await self._next()
                 if job is not None:
                     await self._do(job)
-            except StoreError as error:
+            except Exception as error:  # whatever it was, the other jobs must not wait for ever
                 logger().error("job worker waits", **trace(error))
                 await self._sleep(self._poll_s)
 
