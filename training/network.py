@@ -12,13 +12,18 @@ from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokeni
 from alliance.model.backend import Logits
 from alliance.model.calibration import LABEL_OF_CODE
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
+from alliance.model.errors import ConfigError
 from alliance.model.packing import PackingConfig
 from alliance.model.tokens import TokenIds, TurnTokenizer
 from alliance.training.base import find_base
 from alliance.training.config import EncoderConfig
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Encoders name them differently.
+_ATTENTION_DROPOUTS: Final = ("attention_probs_dropout_prob", "attention_dropout")
+_HIDDEN_DROPOUTS: Final = ("hidden_dropout_prob", "dropout", "mlp_dropout", "embedding_dropout")
 
 _SECTIONS_OF_OTHERS: Final = ("added_tokens", "post_processor", "truncation", "padding")
 
@@ -41,28 +46,45 @@ def build_network(config: EncoderConfig) -> Network:
     """Load the base, give it a fresh head over the codes and one new token per role.
 
     The role tokens are new rows of the embedding table; they start at its mean, near which an
-    untrained token disturbs its neighbours least.
+    untrained token disturbs its neighbours least. Where the embeddings stay frozen, that would
+    hide who speaks: there a role token is the mean of what its role's name is made of.
     """
     base = find_base(config.base)
     settings = AutoConfig.from_pretrained(base, local_files_only=True)
     settings.num_labels = len(MARKER_ORDER)
     settings.id2label = {number: code.value for number, code in enumerate(MARKER_ORDER)}
     settings.label2id = {code.value: number for number, code in enumerate(MARKER_ORDER)}
-    settings.attention_probs_dropout_prob = config.attention_dropout
-    settings.hidden_dropout_prob = config.hidden_dropout
+    for names, dropout in (
+        (_ATTENTION_DROPOUTS, config.attention_dropout),
+        (_HIDDEN_DROPOUTS, config.hidden_dropout),
+    ):
+        for name in names:
+            if hasattr(settings, name):
+                setattr(settings, name, dropout)
     model = AutoModelForTokenClassification.from_pretrained(
         base, config=settings, local_files_only=True, dtype=torch.float32
     )
+    positions = usable_positions(model)
+    if positions is not None and config.max_tokens > positions:
+        raise ConfigError(
+            f"[encoder] max_tokens = {config.max_tokens}, but {config.base} has positions for "
+            f"{positions} tokens; set max_tokens to {positions} or less"
+        )
     full = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    words = len(full)
+    opening, closing = _edge_tokens(full, config.base)
+    words = max(full.get_vocab().values()) + 1
     model.resize_token_embeddings(words + len(Role), mean_resizing=False)
     table = model.get_input_embeddings().weight
     with torch.no_grad():
         table[words:] = table[:words].mean(dim=0, keepdim=True)
+        if config.frozen_layers:
+            for place, role in enumerate(Role):
+                name = full(role.value, add_special_tokens=False)["input_ids"]
+                table[words + place] = table[name].mean(dim=0)
     packing = PackingConfig(
         role_ids={role: words + place for place, role in enumerate(Role)},
-        opening_id=full.cls_token_id,
-        closing_id=full.sep_token_id,
+        opening_id=opening,
+        closing_id=closing,
         max_tokens=config.max_tokens,
         max_turn_tokens=config.max_turn_tokens,
         overlap_tokens=config.overlap_tokens,
@@ -70,11 +92,45 @@ def build_network(config: EncoderConfig) -> Network:
     return Network(model, strip_specials(full.backend_tokenizer), packing)
 
 
+def usable_positions(model: "PreTrainedModel") -> int | None:
+    """How many tokens the encoder can tell apart by their place; None if it sets no limit.
+
+    RoBERTa, MPNet and their kin count places from the padding token's number, so the first rows
+    of their table are never used: 514 rows are 512 places.
+    """
+    for name, module in model.base_model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            unused = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - unused
+    limit: int | None = getattr(model.config, "max_position_embeddings", None)
+    return limit
+
+
+def _edge_tokens(full: "PreTrainedTokenizerBase", base: str) -> tuple[int, int]:
+    """The tokens that open and close a window."""
+    opening = full.bos_token_id if full.cls_token_id is None else full.cls_token_id
+    closing = full.eos_token_id if full.sep_token_id is None else full.sep_token_id
+    if opening is None or closing is None:
+        raise ConfigError(
+            f"[encoder] base = {base!r}: expected a tokenizer with tokens that open and close a "
+            f"text, found one without; choose an encoder of the BERT kind"
+        )
+    return int(opening), int(closing)
+
+
 def strip_specials(tokenizer: Tokenizer) -> Tokenizer:
     """The same tokenizer without special tokens: ``[SEP]`` typed in a transcript stays text."""
     content = json.loads(tokenizer.to_str())
+    specials = {token["content"] for token in content["added_tokens"] if token["special"]}
     for section in _SECTIONS_OF_OTHERS:
         content[section] = [] if section == "added_tokens" else None
+    if content["model"]["type"] == "Unigram":
+        # Its pieces are matched as they stand, special or not. No text holds a line break when it
+        # is tokenised (alliance.model.text.normalise), so such a piece is never found.
+        content["model"]["vocab"] = [
+            [f"\n{piece}" if piece in specials else piece, score]
+            for piece, score in content["model"]["vocab"]
+        ]
     return Tokenizer.from_str(json.dumps(content))
 
 
