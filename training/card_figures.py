@@ -103,7 +103,7 @@ def card_figures(
             macro_f1, full.gold, raw.predicted, full.predicted, full.session, resamples=resamples
         )
         report = {
-            "config": config.to_dict(),
+            "config": json.loads(json.dumps(config.to_dict())),  # lists, as in the file
             "folds": [_read(folder / f"fold-{fold}" / "fold.json") for fold in range(FOLDS)],
             "network": {
                 "corpus": "AnnoMI, out of fold",
