@@ -28,55 +28,77 @@ class Settings(BaseSettings):
         env_prefix="ALLIANCE_", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8642, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8642, ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
 
-    model: Path | None = Field(None, description="A model folder; else the shipped model.")
+    model: Path | None = Field(default=None, description="A model folder; else the shipped model.")
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
         le=256,
         description="Windows that run through the encoder at once.",
     )
-    threads: int = Field(1, ge=1, le=256, description="Threads of one window.")
+    threads: int = Field(default=1, ge=1, le=256, description="Threads of one window.")
     queued_turns: int = Field(
-        10_000, ge=1, description="Turns that may wait; more are answered 503."
+        default=10_000, ge=1, description="Turns that may wait; more are answered 503."
     )
 
-    body_bytes: int = Field(16 << 20, ge=1024, description="Bytes of a request's body, at most.")
+    body_bytes: int = Field(
+        default=16 << 20, ge=1024, description="Bytes of a request's body, at most."
+    )
     pending_bytes: int = Field(
-        256 << 20, ge=1024, description="Bytes of all bodies in work; more are answered 503."
+        default=256 << 20,
+        ge=1024,
+        description="Bytes of all bodies in work; more are answered 503.",
     )
-    body_seconds: float = Field(60.0, gt=0, description="Time a client has to send its body.")
+    body_seconds: float = Field(
+        default=60.0, gt=0, description="Time a client has to send its body."
+    )
     shutdown_seconds: int = Field(
-        60, ge=1, description="Time that requests in work have to finish at a shutdown."
+        default=60, ge=1, description="Time that requests in work have to finish at a shutdown."
     )
 
-    keys_file: Path | None = Field(None, description="File of API keys, where there is no store.")
+    keys_file: Path | None = Field(
+        default=None, description="File of API keys, where there is no store."
+    )
     require_keys: bool | None = Field(
-        None,
+        default=None,
         description="Whether a key is asked for; else only off loopback, or where keys were made.",
     )
-    rate_limit: str = Field("600/minute", description="Requests of one key.")
-    allowed_hosts: Names = Field((), description="Names by which clients may call this server.")
-    cors_origins: Names = Field((), description="Origins of other sites' pages that may call.")
-    login_seconds: int = Field(8 * 3600, ge=60, description="How long a page stays logged in.")
-    secure_cookie: bool = Field(False, description="Send the cookie over TLS alone.")
+    rate_limit: str = Field(default="600/minute", description="Requests of one key.")
+    allowed_hosts: Names = Field(
+        default=(), description="Names by which clients may call this server."
+    )
+    cors_origins: Names = Field(
+        default=(), description="Origins of other sites' pages that may call."
+    )
+    login_seconds: int = Field(
+        default=8 * 3600, ge=60, description="How long a page stays logged in."
+    )
+    secure_cookie: bool = Field(default=False, description="Send the cookie over TLS alone.")
 
-    live_sessions: int = Field(200, ge=1, description="Live sessions at once.")
+    live_sessions: int = Field(default=200, ge=1, description="Live sessions at once.")
     live_resume_seconds: float = Field(
-        120.0, ge=0, description="How long a live session waits for a client that dropped out."
+        default=120.0,
+        ge=0,
+        description="How long a live session waits for a client that dropped out.",
     )
 
-    store: SecretStr | None = Field(None, description="URL of the database of stored sessions.")
-    store_key: SecretStr | None = Field(None, description="The key that encrypts the store.")
+    store: SecretStr | None = Field(
+        default=None, description="URL of the database of stored sessions."
+    )
+    store_key: SecretStr | None = Field(
+        default=None, description="The key that encrypts the store."
+    )
     job_lease_seconds: float = Field(
-        20.0,
+        default=20.0,
         gt=0,
         description="After how long without a sign of life a job is taken out of a worker's hands.",
     )
     retention_days: int | None = Field(
-        None, ge=1, description="Days after which stored sessions are erased; else never."
+        default=None, ge=1, description="Days after which stored sessions are erased; else never."
     )
 
     @field_validator("allowed_hosts", "cors_origins", mode="before")
