@@ -299,7 +299,7 @@ def test_the_documented_examples_work(store: Store, tmp_path: Path) -> None:
         routes = {path for path in app.openapi()["paths"] if "sessions" in path or "jobs" in path}
     shown = {
         re.sub(r"\$SESSION", "{session_id}", one)
-        for one in re.findall(r"8642(/v1/[^ \"'?]*)", text)
+        for one in re.findall(r"8642(/v1/[^\s\"'?]*)", text)
     }
     shown = {one.replace("$JOB", "{job_id}").replace("/1/", "/{turn}/") for one in shown}
     assert routes <= shown
