@@ -30,7 +30,7 @@ from alliance.serve.http.stored_messages import (
     JobSessions,
 )
 from alliance.serve.http.stored_routes import IdempotencyKey
-from alliance.serve.store.jobs import JobState, StoredJob
+from alliance.serve.store.job import JobState, StoredJob
 
 __all__ = ["router"]
 

@@ -17,7 +17,7 @@ from alliance.model.timeline import timeline
 from alliance.serve.http.logs import logger, trace
 from alliance.serve.http.problems import Overloaded
 from alliance.serve.store.errors import StoreError
-from alliance.serve.store.jobs import ClaimedJob
+from alliance.serve.store.job import ClaimedJob
 from alliance.serve.store.store import Store
 
 __all__ = ["JobWorker", "tidy_forever"]

@@ -8,8 +8,6 @@ in hand and no other, and one that has lost its lease can no longer write.
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import delete, func, or_, select, update
@@ -21,74 +19,12 @@ from alliance.serve.store.cipher import DataKey, StoreKey
 from alliance.serve.store.database import Database
 from alliance.serve.store.errors import GoneError, IdempotencyError
 from alliance.serve.store.idempotency import OTHER_BODY, Idempotency
+from alliance.serve.store.job import ClaimedJob, JobState, StoredJob
 from alliance.serve.store.tables import JobItemRow, JobRow
 
-__all__ = ["ClaimedJob", "JobState", "Jobs", "StoredJob"]
+__all__ = ["Jobs"]
 
 _FORGOTTEN_AFTER: Final = dt.timedelta(days=30)  # until then a late caller hears 410, not 404
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredJob:
-    """What is told of a job.
-
-    Attributes:
-        id: its opaque id.
-        state: where it stands.
-        created_at: when it was accepted, in UTC.
-        finished_at: when its last session was done.
-        expires_at: when its result goes.
-        items: how many sessions it has.
-        items_done: how many of them are done.
-    """
-
-    id: str
-    state: JobState
-    created_at: dt.datetime
-    finished_at: dt.datetime | None
-    expires_at: dt.datetime | None
-    items: int
-    items_done: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {
-            "id": self.id,
-            "state": self.state.value,
-            "created_at": self.created_at.isoformat(),
-            "finished_at": None if self.finished_at is None else self.finished_at.isoformat(),
-            "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
-            "sessions": self.items,
-            "sessions_done": self.items_done,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
-    """A job in a worker's hands.
-
-    Attributes:
-        id: its opaque id.
-        lease: proof that it is this worker's.
-        attempts: how often it was claimed since its last item was done, this time included.
-        options: how its sessions are to be labelled.
-        key: its data key.
-    """
-
-    id: str
-    lease: str
-    attempts: int
-    options: Mapping[str, Any]
-    key: DataKey
 
 
 class Jobs:

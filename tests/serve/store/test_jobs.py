@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from alliance.serve.store.audit import Service
 from alliance.serve.store.errors import GoneError, IdempotencyError
-from alliance.serve.store.jobs import JobState
+from alliance.serve.store.job import JobState
 from alliance.serve.store.store import Store
 
 LEASE = dt.timedelta(seconds=60)
