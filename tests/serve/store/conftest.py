@@ -4,13 +4,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from alliance.serve.store.audit import Service
 from alliance.serve.store.cipher import UNENCRYPTED, new_key
+from alliance.serve.store.database import parse_url
 from alliance.serve.store.store import Store
 
 KEY = new_key()
@@ -78,7 +79,7 @@ def cluster() -> Iterator[str]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            yield f"postgresql://alliance@/{{}}?host={folder}"
+            yield f"postgresql://alliance@/postgres?host={folder}"
         finally:
             subprocess.run(
                 [bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
@@ -88,26 +89,24 @@ def cluster() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-_NUMBERS = count()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
-    from sqlalchemy import create_engine, text
-
-    pattern: str = request.getfixturevalue("cluster")
-    name = f"test_{next(_NUMBERS)}"
-    engine = create_engine(
-        pattern.format("postgres").replace("postgresql:", "postgresql+psycopg:"),
-        isolation_level="AUTOCOMMIT",
-    )
+    found: str = request.getfixturevalue("cluster")
+    engine = create_engine(parse_url(found), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                "datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
-    return pattern.format(name)
+    return found
 
 
 @pytest.fixture
