@@ -14,11 +14,12 @@ from prometheus_client import (
 from alliance.model.codebook import LABELS
 from alliance.model.labelled import LabelledTurn
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "METHODS", "Metrics"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "WS"})
+METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+"""Methods that are told by name; any other is what somebody made up."""
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SESSIONS: Final = (1, 2, 4, 8, 16, 32, 64)
 _UNLABELLED: Final = "none"
@@ -61,7 +62,7 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        known = method if method in _METHODS else "OTHER"
+        known = method if method in METHODS else "OTHER"
         self._requests.labels(known, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alliance.serve.http.access import COOKIE, PUBLIC, Access
 from alliance.serve.http.logs import logger, trace
-from alliance.serve.http.metrics import Metrics
+from alliance.serve.http.metrics import METHODS, Metrics
 from alliance.serve.http.problems import (
     Overloaded,
     Problem,
@@ -83,7 +83,7 @@ class Envelope:
         (log.error if facts else log.info)(
             "request",
             request_id=request_id,
-            method=scope["method"] if len(scope["method"]) < 10 else "OTHER",
+            method=scope["method"] if scope["method"] in METHODS else "OTHER",
             route=route,
             status=status,
             ms=round(seconds * 1000, 1),

@@ -212,7 +212,7 @@ def test_other_commands_do_without_the_service(tmp_path: Path, stub: Path) -> No
     (tmp_path / "s.txt").write_text("T: Hello.\n", encoding="utf-8")
     code = """
 import sys
-for name in ("fastapi", "uvicorn", "pydantic", "sqlalchemy", "structlog", "httpx"):
+for name in ("fastapi", "uvicorn", "sqlalchemy", "structlog", "httpx"):
     sys.modules[name] = None
 from alliance.serve.main import app
 for words in (["--help"], ["label", "s.txt", "--model", sys.argv[1]], ["serve"]):
