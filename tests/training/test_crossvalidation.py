@@ -14,7 +14,7 @@ from alliance.model.errors import ConfigError, InputError
 from alliance.training import crossvalidation
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import crossvalidate, out_of_fold, split
+from alliance.training.crossvalidation import crossvalidate, out_of_fold, refused_forms, split
 from alliance.training.run import train_on_all
 
 Make = Callable[..., list[CodedSession]]
@@ -94,3 +94,19 @@ def test_a_whole_run_in_two_parts(
         crossvalidate(other, annomi, {"authored": authored}, tmp_path, tell=_silent)
     with pytest.raises(ConfigError, match="of this recipe"):
         train_on_all(other, corpora, tmp_path, tmp_path / "final", tell=_silent)
+
+
+def test_a_form_is_refused_by_its_mean_over_folds_not_by_one_turn(tmp_path: Path) -> None:
+    def check(form: str, difference: float, agreement: float) -> dict[str, Any]:
+        return {"form": form, "f1_difference": difference, "rupture_agreement": agreement}
+
+    for fold in range(5):
+        folder = tmp_path / f"fold-{fold}"
+        folder.mkdir()
+        checks = [
+            check("int8", 0.02, 0.9),
+            check("weights8", 0.012 if fold == 2 else 0.003, 0.98),
+            check("other", 0.0, 0.94),
+        ]
+        (folder / "fold.json").write_text(json.dumps({"export": checks}), encoding="utf-8")
+    assert refused_forms(tmp_path) == {"int8", "other"}
