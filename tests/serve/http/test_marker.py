@@ -126,8 +126,6 @@ def test_keys_appear_in_no_log(calling: Callable[..., TestClient], tmp_path: Pat
     ]
     ring.revoke(key.id)
     answers.append(client.get("/readyz", headers=headers))
-    secret = token.rpartition("_")[2]
-    assert len(secret) > 5
     assert {answer.status_code for answer in answers} == {200, 401, 404, 422}
     for text in (stream.getvalue(), *(answer.text for answer in answers)):
         assert token not in text
