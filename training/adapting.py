@@ -73,7 +73,7 @@ def trained_parts(
     for parameter in model.base_model.parameters():
         parameter.requires_grad_(False)
     upper = list(layers)[config.frozen_layers :]
-    table: Tensor | None = None
+    table: Any = None  # a parameter, which the types of transformers do not say
     if not config.lora_rank:
         for layer in upper:
             layer.requires_grad_(True)

@@ -175,7 +175,7 @@ def teach(
                 means[name] = said
             else:
                 means[name] = [
-                    (mean * (number - 1) + one) / number
+                    np.asarray((mean * (number - 1) + one) / number, dtype=np.float32)
                     for mean, one in zip(means[name], said, strict=True)
                 ]
     return means

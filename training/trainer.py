@@ -280,9 +280,10 @@ def train_stage(
     drawn = {name: corpora[name] for name in stage.shares}
     if not stage.taught:
         taught = None
+    said = dict.fromkeys(drawn) if taught is None else {name: taught[name] for name in drawn}
     plan = TrainingPlan(
         {
-            name: prepare(coded, tokenizer, network.packing, config.loss, taught and taught[name])
+            name: prepare(coded, tokenizer, network.packing, config.loss, said[name])
             for name, coded in drawn.items()
         },
         network.packing,
@@ -363,8 +364,8 @@ def train_stage(
         save_model(network.model, str(weights))
         # Its presence says that the stage is finished.
         write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
-        for checkpoint in folder.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
+        for left in folder.glob("checkpoint-*"):
+            shutil.rmtree(left)
     wait_for_all()
     return result
 

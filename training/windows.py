@@ -146,7 +146,9 @@ def prepare(
     """
     by_label = label_weights(sessions, balance=loss.balance)
     return [
-        _prepared(coded, tokenizer, packing, loss, by_label, taught and taught[place])
+        _prepared(
+            coded, tokenizer, packing, loss, by_label, None if taught is None else taught[place]
+        )
         for place, coded in enumerate(sessions)
     ]
 
