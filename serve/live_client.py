@@ -21,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from alliance.model.episodes import RuptureEpisode
 from alliance.model.labelled import LabelledTurn, Purpose
 from alliance.model.timeline import Timeline
+from alliance.serve.client import ServiceError
 from alliance.serve.live import LiveAnswer
 
 __all__ = ["LiveClient", "LiveProblemError"]
@@ -29,22 +30,16 @@ _MAX_ANSWER: Final = 64 << 20  # bytes; the timeline of a long session is some m
 _BUSY: Final = 503
 
 
-class LiveProblemError(Exception):
-    """The server could not do what was asked.
+class LiveProblemError(ServiceError):
+    """The server could not do what was asked; as :class:`~alliance.serve.client.ServiceError`.
 
     Attributes:
-        status: the HTTP status that fits the problem.
-        title: the kind of problem.
-        detail: what was expected, what was found, what to do.
         retry_after: seconds after which to try again, where that makes sense.
     """
 
     def __init__(self, problem: Mapping[str, Any], retry_after: int | None = None) -> None:
-        self.status = int(problem.get("status", 500))
-        self.title = str(problem.get("title", "Problem"))
-        self.detail = str(problem.get("detail", ""))
+        super().__init__(problem)
         self.retry_after = retry_after
-        super().__init__(f"{self.status} {self.title}: {self.detail}")
 
 
 class LiveClient:
