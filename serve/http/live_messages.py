@@ -195,11 +195,11 @@ class CloseCode(IntEnum):
     """Why a connection was closed; whether resuming makes sense stands beside each."""
 
     DONE = 1000  # the timeline was sent: no
-    NOT_TEXT = 1003  # a binary message: no
+    NOT_TEXT = 1003  # a binary message: resume, and send text
     TOO_BIG = 1009  # a message above the limit: resume, and send less
     SERVER_ERROR = 1011  # a fault of the server: resume
     TRY_LATER = 1013  # overloaded, or too many sessions: later
-    NOT_UNDERSTOOD = 4400  # not a message of the protocol: no
+    NOT_UNDERSTOOD = 4400  # not a message of the protocol: resume, once mended
     KEY = 4401  # no valid key, or one that was revoked: with a valid key
     SCOPE = 4403  # a key that may not label: no
     UNKNOWN = 4404  # no session with that token: start again

@@ -1,4 +1,5 @@
 import json
+import re
 import socket as socket_module
 import threading
 import time
@@ -25,6 +26,7 @@ from alliance.model.tokens import TokenIds, TurnTokenizer
 from alliance.serve.http.app import create_app
 from alliance.serve.http.keys import Scope
 from alliance.serve.http.keys_file import KeysFile
+from alliance.serve.http.live_messages import CloseCode
 from alliance.serve.http.live_sessions import LiveLimits, LiveSessions
 from alliance.serve.http.server import in_thread
 from alliance.serve.http.settings import Settings
@@ -484,7 +486,7 @@ def test_a_refused_turn_uses_its_number_up_and_changes_nothing(service: Service)
         socket.turn(2, speaker=MARKER)
         socket.turn(3, start_ms=5, end_ms=4)
         socket.turn(4, start_ms=-1)
-        socket.turn(5, **{MARKER: 1})
+        socket.say(type="turn", seq=5, speaker="client", text="so", **{MARKER: 1})
         socket.turn(6, speaker=MARKER * 20)
         refused = [socket.hear() for _ in range(6)]
         assert [problem["seq"] for problem in refused] == [1, 2, 3, 4, 5, 6]
@@ -649,6 +651,26 @@ def test_a_fault_of_the_server_is_told_without_its_words(
 
 
 # --- the client
+
+
+def test_the_documented_conversation_and_close_codes(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).parents[3] / "serve" / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Live sessions\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    example = example.replace("http://127.0.0.1:8642", service.url)
+    exec(compile(example, "serve/README.md", "exec"), {})
+    assert "2 turns" in capsys.readouterr().out
+    (said,) = re.findall(r"^```json\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    with Socket(service) as socket:
+        heard = []
+        for line in said.splitlines():
+            socket.connection.send(line)
+            heard.append(socket.hear()["type"])
+        assert heard == ["started", "labelled", "labelled", "labelled", "pong", "timeline"]
+    codes = {int(code) for code in re.findall(r"^\| (\d{4}) \|", section, re.MULTILINE)}
+    assert codes == {code.value for code in CloseCode}
 
 
 def test_the_client_mends_lost_connections(service: Service) -> None:
