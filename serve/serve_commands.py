@@ -77,7 +77,7 @@ def serve(
       alliance serve --host 0.0.0.0 --keys-file keys.json --allowed-host alliance.example.org
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.serve.http.app import create_app
-    from alliance.serve.http.logs import configure
+    from alliance.serve.http.logs import configure, logger
     from alliance.serve.http.server import make_server
 
     settings = _settings(
@@ -105,6 +105,8 @@ def serve(
     try:
         server = make_server(create_app(settings, store=opened, on_failure=failed), settings)
         with _listen(settings) as listener:
+            host, port = listener.getsockname()[:2]
+            logger().info("listening", host=host, port=port)
             server.run(sockets=[listener])
     finally:
         if opened is not None:

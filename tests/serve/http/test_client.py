@@ -153,9 +153,10 @@ def address(server: "subprocess.Popen[bytes]") -> tuple[str, list[str]]:
     assert server.stderr is not None
     for line in server.stderr:
         lines.append(line.decode())
-        found = re.search(r"\('127\.0\.0\.1', (\d+)\)", lines[-1])
-        if found:
-            return f"http://127.0.0.1:{found[1]}", lines
+        told = json.loads(line)
+        if told["event"] == "listening":
+            assert told["host"] == "127.0.0.1"
+            return f"http://127.0.0.1:{told['port']}", lines
     raise AssertionError("".join(lines))
 
 
