@@ -85,8 +85,12 @@ class AnnotationIn(Message):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"label": "withdrawal", "marker": "W2", "note": "shuts the question down"},
-                {"label": "neutral", "who": "second coder"},
+                {
+                    "label": Label.WITHDRAWAL.value,
+                    "marker": Marker.W2.value,
+                    "note": "shuts the question down",
+                },
+                {"label": Label.NEUTRAL.value, "who": "second coder"},
             ]
         }
     )
