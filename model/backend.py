@@ -1,6 +1,8 @@
 """The encoder behind one small interface, so that a faster one can take its place."""
 
+import os
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -44,10 +46,9 @@ class OnnxBackend:
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        import onnxruntime as ort
-
         if not path.is_file():
             raise ModelError(f"{path}: expected an ONNX model, found no file; check --model")
+        ort = silent_runtime()
         options = ort.SessionOptions()
         options.log_severity_level = 3  # its warnings are about graph shapes, not for our users
         if threads is not None:
@@ -79,3 +80,17 @@ class OnnxBackend:
     def __call__(self, ids: TokenIds) -> Logits:
         (logits,) = self._session.run([self._output], {"input_ids": ids[np.newaxis, :]})
         return np.asarray(logits[0], dtype=np.float32)
+
+
+def silent_runtime() -> ModuleType:
+    """ONNX Runtime, kept from reporting to anyone; whoever needs it imports it through here.
+
+    From 1.32 on it counts its use in a file under the home folder and sends that to its makers
+    unless it is told not to before it is loaded; transcripts are health data, and a tool that
+    reads them has no business on the network.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()  # for one that was loaded before
+    return onnxruntime  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alliance.model.backend import OnnxBackend
+from alliance.model.backend import OnnxBackend, silent_runtime
 from alliance.model.errors import ConfigError
 from alliance.training.network import Network
 
@@ -118,6 +118,7 @@ def _difference(model: torch.nn.Module, network: Network, path: Path) -> float:
 
 def quantise_dynamic(source: Path, target: Path) -> None:
     """Dynamic int8: weights as signed bytes with a scale per channel, activations on the fly."""
+    silent_runtime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True)
@@ -131,6 +132,8 @@ def quantise_weights(source: Path, target: Path) -> None:
     and about as small.
     """
     import onnx
+
+    silent_runtime()
     from onnxruntime.quantization.matmul_nbits_quantizer import (
         DefaultWeightOnlyQuantConfig,
         MatMulNBitsQuantizer,
