@@ -22,6 +22,7 @@ from alliance.training.crossvalidation import (
     Tell,
     machine,
     out_of_fold,
+    out_of_fold_baseline,
     peak_memory_mb,
     split,
 )
@@ -98,7 +99,7 @@ def card_figures(
     speed = _speed(folder, shipped, annomi_file, threads=threads, tell=tell)
     tell("figures")
     with _measured(folder, "figures", anew=True):
-        raw = _raw_baseline(folder, annomi, own)
+        raw = out_of_fold_baseline(annomi, own, folder)
         difference = paired_difference(
             macro_f1, full.gold, raw.predicted, full.predicted, full.session, resamples=resamples
         )
@@ -179,7 +180,8 @@ def outside_figures(
     drawn: dict[str, Any] = {"resamples": resamples}
     found = collect(RuptureClassifier.load(shipped, threads=threads), sessions)
     train = [*annomi, *(coded for corpus_ in own.values() for coded in corpus_)]
-    tfidf = decided(baseline.fit(train).predict(sessions), _raw_baseline(folder, annomi, own))
+    raw = out_of_fold_baseline(annomi, own, folder)
+    tfidf = decided(baseline.fit(train).predict(sessions), raw)
     made = {"majority": collect(Majority(train), sessions), "tfidf": tfidf}
     return {
         "corpus": corpus,
@@ -297,21 +299,6 @@ def _speed(
     costs = _read(folder / _COST)
     write_json(folder / _COST, {**costs, "labelling": known})
     return known
-
-
-def _raw_baseline(
-    folder: Path, annomi: Sequence[CodedSession], own: Mapping[str, Sequence[CodedSession]]
-) -> Predictions:
-    """TF-IDF out of fold as ``alliance crossvalidate`` leaves it: the largest probability."""
-    path = folder / "baseline.npz"
-    if not path.is_file():
-        parts = []
-        for fold in range(FOLDS):
-            train, _, test = split(annomi, fold)
-            coded = [*train, *(session for corpus in own.values() for session in corpus)]
-            parts.append(baseline.fit(coded).predict(test))
-        concatenate(parts).save(path)
-    return Predictions.load(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

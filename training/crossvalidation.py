@@ -249,7 +249,7 @@ def _report(
     resamples: int,
 ) -> dict[str, Any]:
     network = out_of_fold(folder)
-    rival = _baseline(annomi, own, folder)
+    rival = out_of_fold_baseline(annomi, own, folder)
     if not (
         network.session_ids == rival.session_ids
         and (network.session == rival.session).all()
@@ -278,10 +278,14 @@ def _report(
     }
 
 
-def _baseline(
+def out_of_fold_baseline(
     annomi: Sequence[CodedSession], own: Mapping[str, Sequence[CodedSession]], folder: Path
 ) -> Predictions:
-    """The rival's out-of-fold predictions: the same training sessions, dev fold unused."""
+    """The TF-IDF rival's predictions by the largest probability, one for each scored turn.
+
+    For each test fold it learns from the network's training sessions; the dev fold is unused. Kept
+    in ``folder`` once made.
+    """
     path = folder / "baseline.npz"
     if not path.is_file():
         parts = []

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alliance.training.train_commands import Quiet, Threads, _prepare, show_checks, tell_or_not
+from alliance.training.train_commands import Quiet, Threads, prepare, show_checks, tell_or_not
 
 _CHECKED_ON = 40  # sessions: enough for hundreds of rupture turns, labelled in a minute
 
@@ -40,7 +40,7 @@ def export(
 
       alliance export my-model --form weights8 -o my-smaller-model
     """
-    _prepare("alliance export", threads, quiet=quiet)
+    prepare("alliance export", threads, quiet=quiet)
     from alliance.training import corpora
     from alliance.training.reexport import reexport
 

@@ -10,9 +10,8 @@ from alliance.training.train_commands import (
     AnnomiFile,
     Quiet,
     Threads,
-    _prepare,
-    _silent,
-    _tell,
+    prepare,
+    tell_or_not,
 )
 
 
@@ -60,7 +59,7 @@ def figures(
     Example:
       alliance figures --crossvalidation runs/cv --annomi AnnoMI-simple.csv -o data_cards/figures
     """
-    _prepare("alliance figures", threads, quiet=quiet)
+    prepare("alliance figures", threads, quiet=quiet)
     import json
 
     from alliance.model.classifier import shipped_weights
@@ -72,7 +71,7 @@ def figures(
     from alliance.training.rivals import recipe
     from alliance.training.tables import estimate
 
-    tell = _silent if quiet else _tell
+    tell = tell_or_not(quiet=quiet)
     stages = recipe(crossvalidation).stages
     names = dict.fromkeys(name for stage in stages for name in stage.shares if name != "annomi")
     sessions = corpora.load("annomi", annomi_file=annomi)

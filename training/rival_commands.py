@@ -9,9 +9,8 @@ from alliance.training.train_commands import (
     AnnomiFile,
     Quiet,
     Threads,
-    _prepare,
-    _silent,
-    _tell,
+    prepare,
+    tell_or_not,
 )
 
 
@@ -51,7 +50,7 @@ def rivals(
     Example:
       alliance rivals --crossvalidation runs/cv --annomi AnnoMI-simple.csv -o runs/rivals
     """
-    _prepare("alliance rivals", threads, quiet=quiet)
+    prepare("alliance rivals", threads, quiet=quiet)
     from alliance.training import corpora
     from alliance.training.crossvalidation import out_of_fold
     from alliance.training.files import write_json
@@ -70,7 +69,7 @@ def rivals(
         out,
         only=only,
         threads=threads,
-        tell=_silent if quiet else _tell,
+        tell=tell_or_not(quiet=quiet),
     )
     model = out_of_fold(crossvalidation)
     report = {

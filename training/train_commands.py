@@ -97,7 +97,7 @@ def train(
 
         typer.echo(json.dumps(settings.to_dict(), indent=2))
         return
-    _prepare("alliance train", threads, quiet=quiet)
+    prepare("alliance train", threads, quiet=quiet)
     from alliance.training import run
     from alliance.training.processes import process_count
 
@@ -161,7 +161,7 @@ def crossvalidate(
 
     settings = TrainingConfig.from_file(config or RECIPE)
     chosen = _fold_numbers(folds)
-    _prepare("alliance crossvalidate", threads, quiet=quiet)
+    prepare("alliance crossvalidate", threads, quiet=quiet)
     from alliance.training import corpora
     from alliance.training.crossvalidation import crossvalidate as run
 
@@ -225,7 +225,7 @@ def _fold_numbers(text: str) -> list[int]:
         raise ConfigError(f"--folds expects numbers such as 0,1, got {text!r}") from error
 
 
-def _prepare(feature: str, threads: int | None, *, quiet: bool) -> None:
+def prepare(feature: str, threads: int | None, *, quiet: bool) -> None:
     """Load torch, or say which extra brings it; keep the libraries' chatter off the terminal."""
     try:
         import torch

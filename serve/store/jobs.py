@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Transaction
 
 from alliance.serve.store.audit import Action, Actor, Service, blank, now, opaque_id, record
 from alliance.serve.store.cipher import DataKey, StoreKey
 from alliance.serve.store.database import Database
-from alliance.serve.store.errors import GoneError, IdempotencyError
-from alliance.serve.store.idempotency import OTHER_BODY, Idempotency
+from alliance.serve.store.errors import GoneError
+from alliance.serve.store.idempotency import Idempotency, made_once
 from alliance.serve.store.job import ClaimedJob, JobState, StoredJob
 from alliance.serve.store.tables import JobItemRow, JobRow
 
@@ -63,14 +62,11 @@ class Jobs:
         Raises:
             IdempotencyError: if the idempotency key came with another body before.
         """
-        if idempotency is not None and (known := self.of_request(actor, idempotency)):
-            return known
-        try:
-            return self._add(actor, payloads, options, idempotency)
-        except IntegrityError:
-            if idempotency is None or (known := self.of_request(actor, idempotency)) is None:
-                raise
-            return known
+        return made_once(
+            idempotency,
+            find=lambda key: self.of_request(actor, key),
+            make=lambda: self._add(actor, payloads, options, idempotency),
+        )
 
     def _add(
         self,
@@ -117,8 +113,7 @@ class Jobs:
             row = db.scalar(select(JobRow).where(JobRow.idempotency == idempotency.digest))
             if row is None or row.group != actor.group:
                 return None
-            if row.body_digest != idempotency.body_digest(self._key(row)):
-                raise IdempotencyError(OTHER_BODY)
+            idempotency.check_body(row.body_digest, self._key(row))
             return _told(row, _done(db, row.id))
 
     def get(self, actor: Actor, job_id: str) -> StoredJob | None:

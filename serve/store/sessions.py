@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Transaction
 
 from alliance.model.labelled import LabelledSession, LabelledTurn, ModelInfo
@@ -25,8 +24,8 @@ from alliance.serve.store.audit import (
 )
 from alliance.serve.store.cipher import DataKey, StoreKey
 from alliance.serve.store.database import Database
-from alliance.serve.store.errors import IdempotencyError, StoreDamagedError
-from alliance.serve.store.idempotency import OTHER_BODY, Idempotency
+from alliance.serve.store.errors import StoreDamagedError
+from alliance.serve.store.idempotency import Idempotency, made_once
 from alliance.serve.store.tables import AnnotationRow, SessionRow, TurnRow
 
 __all__ = ["Sessions", "StoredSession", "data_key_of", "labelled_of", "row_of", "turn_of"]
@@ -94,15 +93,11 @@ class Sessions:
         Raises:
             IdempotencyError: if the idempotency key came with another body before.
         """
-        if idempotency is not None and (known := self.of_request(actor, idempotency)):
-            return known
-        try:
-            return self._add(actor, labelled, idempotency)
-        except IntegrityError:
-            # The same request came twice at once, to two processes, and the other was faster.
-            if idempotency is None or (known := self.of_request(actor, idempotency)) is None:
-                raise
-            return known
+        return made_once(
+            idempotency,
+            find=lambda key: self.of_request(actor, key),
+            make=lambda: self._add(actor, labelled, idempotency),
+        )
 
     def _add(
         self, actor: Actor, labelled: LabelledSession, idempotency: Idempotency | None
@@ -146,9 +141,7 @@ class Sessions:
             row = db.scalar(select(SessionRow).where(SessionRow.idempotency == idempotency.digest))
             if row is None or row.group != actor.group:
                 return None
-            key = data_key_of(row, self._store_key)
-            if row.body_digest != idempotency.body_digest(key):
-                raise IdempotencyError(OTHER_BODY)
+            idempotency.check_body(row.body_digest, data_key_of(row, self._store_key))
             return _told(row, _annotated(db, row.id))
 
     def page(self, actor: Actor, *, after: str = "", limit: int = 100) -> list[StoredSession]:
