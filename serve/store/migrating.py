@@ -1,5 +1,6 @@
 """Bringing a store's tables up to this version's."""
 
+import time
 from typing import Final
 
 from alembic import command
@@ -9,11 +10,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from alliance.serve.store.database import Database
-from alliance.serve.store.errors import StoreError
+from alliance.serve.store.errors import StoreBusyError, StoreError
 
 __all__ = ["upgrade"]
 
 _LOCK: Final = 0x_A111A2CE  # any number that others are unlikely to use
+
+_PATIENCE_S: Final = 120.0
+"""How long another process may take to make the tables; on a slow disk that is not milliseconds."""
+_AGAIN_S: Final = 0.2
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:
@@ -33,6 +38,21 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     scripts = ScriptDirectory.from_config(config)
     newest = scripts.get_current_head()
     assert newest is not None  # a package without migrations would be broken
+    deadline = time.monotonic() + (_PATIENCE_S if database.is_sqlite else 0.0)
+    while True:
+        try:
+            return _upgraded(database, config, scripts, newest), newest
+        except StoreBusyError:
+            # Of SQLite's waits some end at once (a file's first change to WAL), and all others
+            # when a transaction should long be over, which a migration need not be.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_S)
+
+
+def _upgraded(
+    database: Database, config: Config, scripts: ScriptDirectory, newest: str
+) -> str | None:
     with database.transaction() as db:
         connection = db.connection()
         if not database.is_sqlite:  # there BEGIN IMMEDIATE is the lock
@@ -47,7 +67,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    return before, newest
+    return before
 
 
 def _revision(connection: Connection) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from alliance.serve.store.cipher import new_key
 from alliance.serve.store.database import Database, parse_url
-from alliance.serve.store.errors import StoreError, StoreKeyError, StoreUrlError
+from alliance.serve.store.errors import StoreBusyError, StoreError, StoreKeyError, StoreUrlError
 from alliance.serve.store.migrating import upgrade
 from alliance.serve.store.store import Store
 from alliance.serve.store.tables import Base
@@ -39,6 +39,24 @@ def test_several_processes_may_upgrade_at_once(url: str) -> None:
     for database in databases:
         database.close()
     assert sorted(found, key=str) == [("0001", "0001")] * 3 + [(None, "0001")]
+
+
+def test_a_slow_upgrade_of_another_process_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.db"
+    monkeypatch.setattr("alliance.serve.store.database._WAIT_S", 0)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.5, lambda: other.execute("COMMIT")).start()
+    database = Database(f"sqlite:///{path}")
+    assert upgrade(database) == (None, "0001")
+    other.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr("alliance.serve.store.migrating._PATIENCE_S", 0.3)
+    with pytest.raises(StoreBusyError, match="locked, busy or away"):
+        upgrade(database)
+    other.close()
+    database.close()
 
 
 def test_a_store_of_a_later_version_is_refused(url: str) -> None:
