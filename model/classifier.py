@@ -1,7 +1,7 @@
 """The classifier: a session in, its labelled turns out."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -141,23 +141,46 @@ class RuptureClassifier:
             One labelled turn per turn, in order. Turns without words and turns of other
             speakers carry no label and the reason.
         """
+        return self.label_for(session, purposes=[purpose], causal=causal)[purpose]
+
+    def label_for(
+        self,
+        session: Session,
+        *,
+        purposes: Iterable[Purpose] = tuple(Purpose),
+        causal: bool = False,
+    ) -> dict[Purpose, LabelledSession]:
+        """Label a session for several purposes at once; the encoder reads it once.
+
+        Args:
+            session: as in :meth:`label`.
+            purposes: whose thresholds decide; one labelled session is made for each.
+            causal: as in :meth:`label`.
+
+        Returns:
+            For each purpose exactly what :meth:`label` gives for it.
+        """
         scores = self.score(session, causal=causal)
-        if causal:
-            # One by one, as live: in arrays of another size numbers may differ in the last digit.
-            turns = [
-                self._decide(
-                    [turn],
-                    scores.logits[[index]],
-                    scores.truncated[index : index + 1],
-                    purpose,
-                    first=index,
-                )[0]
-                for index, turn in enumerate(session.turns)
-            ]
-        else:
-            turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
-        info = ModelInfo(self.name, purpose, causal=causal)
-        return LabelledSession(session, tuple(turns), info)
+        made = {}
+        for purpose in purposes:
+            if causal:
+                # One by one, as live: in arrays of another size numbers may differ in the last
+                # digit.
+                turns = [
+                    self._decide(
+                        [turn],
+                        scores.logits[[index]],
+                        scores.truncated[index : index + 1],
+                        purpose,
+                        first=index,
+                    )[0]
+                    for index, turn in enumerate(session.turns)
+                ]
+            else:
+                turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
+            info = ModelInfo(self.name, purpose, causal=causal)
+            made[purpose] = LabelledSession(session, tuple(turns), info)
+        return made
 
     def label_last(
         self, turns: Sequence[Turn], *, purpose: Purpose = Purpose.RESEARCH

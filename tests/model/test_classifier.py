@@ -315,6 +315,14 @@ def test_the_purpose_decides_the_label_and_not_the_probabilities(stub: Path) -> 
     assert screening.marker.label is Label.WITHDRAWAL
 
 
+def test_labelling_for_all_purposes_is_labelling_for_each(classifier: RuptureClassifier) -> None:
+    made = classifier.label_for(long_session())
+    assert made == {
+        purpose: classifier.label(long_session(), purpose=purpose) for purpose in Purpose
+    }
+    assert list(classifier.label_for(long_session(), purposes=[])) == []
+
+
 def test_the_calibration_is_applied(stub: Path) -> None:
     loaded = RuptureClassifier.load(stub)
     (before,) = loaded.label(session("client: so"))
