@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from alliance.model.codebook import Marker
+from alliance.model.codebook import Marker, Role
 from alliance.model.labelled import LabelledSession
-from alliance.serve.store.annotations import Annotation, annotations_of
+from alliance.serve.store.annotations import Annotation, Judgement, annotations_of
 from alliance.serve.store.audit import Action, Actor, record
 from alliance.serve.store.cipher import StoreKey
 from alliance.serve.store.database import Database
@@ -54,11 +54,13 @@ def export(database: Database, store_key: StoreKey, actor: Actor) -> Iterator[st
 def coded_session(labelled: LabelledSession, annotations: Sequence[Annotation]) -> dict[str, Any]:
     """A session as one line of a coded corpus.
 
-    A turn's ``code`` is what most of its coders say, and on a tie what the first coder of the
-    session says; ``coder_a`` and ``coder_b`` are the session's first two coders, in the order in
-    which they began. A judgement without a marker comes to a code where label and speaker leave
-    only one (neutral; a therapist's ruptures), and else counts as no code: the corpus form knows
-    codes alone. All judgements stand in ``annotations``, which readers of the form pass over.
+    A turn's ``code`` is settled by votes: first on the label, then among the codes that the coders
+    of that label gave; on a tie, what the first of them says holds. ``coder_a`` and ``coder_b`` are
+    the session's first two coders, in the order in which they began. A judgement without a marker
+    comes to a code where label and speaker leave only one (neutral; a therapist's ruptures). Else
+    it votes for its label, but has no code to give, since the corpus form knows codes alone: where
+    nobody of that label gave one, the turn counts as not coded, and never as what the others say.
+    All judgements stand in ``annotations``, which readers of the form pass over.
 
     Args:
         labelled: the session; what the model said of it is not exported as anyone's coding.
@@ -71,28 +73,29 @@ def coded_session(labelled: LabelledSession, annotations: Sequence[Annotation]) 
     )
     turns = []
     for turn in labelled:
-        said = {one.who: one for one in annotations if one.turn == turn.index}
-        codes = [
-            None if who not in said else said[who].judgement.code(turn.turn.role) for who in coders
-        ]
+        said = {one.who: one.judgement for one in annotations if one.turn == turn.index}
+        role = turn.turn.role
+        codes = [said[who].code(role) if who in said else None for who in coders]
         turns.append(
             {
                 **turn.turn.to_dict(),
-                "code": _value(_settled(codes)),
+                "code": _value(_settled([said[who] for who in coders if who in said], role)),
                 "coder_a": _value(codes[0] if codes else None),
                 "coder_b": _value(codes[1] if len(codes) > 1 else None),
                 "annotations": [
-                    {"who": who, **said[who].judgement.to_dict()} for who in coders if who in said
+                    {"who": who, **said[who].to_dict()} for who in coders if who in said
                 ],
             }
         )
     return {**labelled.session.to_dict(), "turns": turns}
 
 
-def _settled(codes: Sequence[Marker | None]) -> Marker | None:
-    given = Counter(code for code in codes if code is not None)
+def _settled(judgements: Sequence[Judgement], role: Role) -> Marker | None:
     # most_common keeps the order of first occurrence among equals, which is that of the coders
-    return given.most_common(1)[0][0] if given else None
+    labels = Counter(one.label for one in judgements).most_common(1)
+    codes = [one.code(role) for one in judgements if one.label is labels[0][0]]
+    given = Counter(code for code in codes if code is not None).most_common(1)
+    return given[0][0] if given else None
 
 
 def _value(code: Marker | None) -> str | None:

@@ -9,7 +9,8 @@ from alliance.model.labelled import LabelledSession
 from alliance.serve.store.annotations import Judgement
 from alliance.serve.store.audit import Service
 from alliance.serve.store.store import Store
-from alliance.training.corpora import coded_jsonl
+from alliance.training.corpora import load
+from alliance.training.windows import code_targets
 
 Sketch = Callable[..., LabelledSession]
 
@@ -91,7 +92,7 @@ def test_the_export_is_a_corpus_that_training_reads(
         store.annotations.put(anna, stored.id, turn, judgement, who=who)
     path = tmp_path / "corpus.jsonl"
     path.write_text("".join(store.export(anna)), encoding="utf-8")
-    (coded,) = coded_jsonl(path)
+    (coded,) = load(str(path))
     assert coded.id == stored.id
     assert [turn.text for turn in coded.session.turns][1] == "Words of turn 1."
     assert coded.codes == (None, Marker.W2, Marker.WT, None, Marker.N, None, Marker.PG)
@@ -104,3 +105,36 @@ def test_the_export_is_a_corpus_that_training_reads(
     assert [entry.action.value for entry in store.sessions.audit(anna, stored.id)].count(
         "session.exported"
     ) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ([("W", None)], None),
+        ([("W", None), ("N", None)], None),  # a tie: the first coder's label, which has no code
+        ([("N", None), ("W", None)], Marker.N),
+        ([("W", None), ("N", None), ("W", Marker.W3)], Marker.W3),  # outvoted, and by a code
+        ([("N", None), ("W", None), ("W", None)], None),  # never what the outvoted say
+        ([("C", Marker.C1), ("W", Marker.W2), ("W", Marker.W4)], Marker.W2),
+    ],
+)
+def test_a_label_without_a_marker_votes_and_trains_nothing_wrong(
+    store: Store,
+    sketch: Sketch,
+    anna: Service,
+    tmp_path: Path,
+    said: list[tuple[str, Marker | None]],
+    code: Marker | None,
+) -> None:
+    stored = store.sessions.add(anna, sketch("tN cN"))
+    for number, (letter, marker) in enumerate(said):
+        label = next(label for label in Label if label.letter == letter)
+        judgement = Judgement(label, marker)
+        assert store.annotations.put(anna, stored.id, 1, judgement, who=f"coder {number}")
+    path = tmp_path / "corpus.jsonl"
+    path.write_text("".join(store.export(anna)), encoding="utf-8")
+    (coded,) = load(str(path))
+    assert coded.codes == (None, code)
+    targets = code_targets(coded, settled_share=0.5)
+    assert targets[0].sum() == 0  # nobody has judged it
+    assert targets[1].sum() == (0 if code is None else 1)
