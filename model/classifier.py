@@ -93,6 +93,31 @@ class RuptureClassifier:
         self._tokenizer = tokenizer
         self._backend = backend
 
+    @property
+    def tokenizer(self) -> TurnTokenizer:
+        """What makes token numbers of turns; classifiers may share one."""
+        return self._tokenizer
+
+    @property
+    def backend(self) -> Backend:
+        """The encoder that windows run through; classifiers, and threads, may share one."""
+        return self._backend
+
+    def with_backend(self, backend: Backend) -> "RuptureClassifier":
+        """The same model behind another way to its encoder.
+
+        Args:
+            backend: usually one that calls :attr:`backend`, and waits, counts or remembers.
+        """
+        return RuptureClassifier(
+            self.name,
+            tokenizer=self._tokenizer,
+            backend=backend,
+            packing=self.packing,
+            calibration=self.calibration,
+            decision=self.decision,
+        )
+
     @classmethod
     def load(
         cls, path: str | Path | None = None, *, threads: int | None = None

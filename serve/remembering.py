@@ -37,8 +37,8 @@ class RememberingClassifier(RuptureClassifier):
     def __init__(self, classifier: RuptureClassifier) -> None:
         super().__init__(
             classifier.name,
-            tokenizer=classifier._tokenizer,
-            backend=classifier._backend,
+            tokenizer=classifier.tokenizer,
+            backend=classifier.backend,
             packing=classifier.packing,
             calibration=classifier.calibration,
             decision=classifier.decision,

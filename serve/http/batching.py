@@ -116,13 +116,8 @@ class LabelQueue:
     ) -> None:
         self._priorities = threading.local()
         self._gate = Gate(workers)
-        self.classifier = RuptureClassifier(
-            classifier.name,
-            tokenizer=classifier._tokenizer,
-            backend=_Gated(classifier._backend, self._gate, self._priorities),
-            packing=classifier.packing,
-            calibration=classifier.calibration,
-            decision=classifier.decision,
+        self.classifier = classifier.with_backend(
+            _Gated(classifier.backend, self._gate, self._priorities)
         )
         """The model, for functions given to :meth:`run`; its windows wait at the gate."""
         self._limit = queued_turns

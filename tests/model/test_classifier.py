@@ -468,3 +468,18 @@ def test_without_a_path_the_shipped_weights_are_loaded(
     monkeypatch.setattr(classifier_module, "shipped_weights", lambda: tmp_path)
     with pytest.raises(ModelError, match=r"config\.json: expected a file of a model folder"):
         RuptureClassifier.load()
+
+
+def test_the_same_model_may_have_another_way_to_its_encoder(
+    classifier: RuptureClassifier,
+) -> None:
+    read: list[int] = []
+
+    def counting(ids: TokenIds) -> Logits:
+        read.append(len(ids))
+        return classifier.backend(ids)
+
+    subject = session("client: useless", "therapist: I see.")
+    assert classifier.with_backend(counting).label(subject) == classifier.label(subject)
+    assert len(read) == 1
+    assert classifier.with_backend(counting).tokenizer is classifier.tokenizer
