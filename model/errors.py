@@ -31,17 +31,29 @@ class TranscriptError(InputError):
         problem: what was expected, what was found and what to do, without transcript text.
         source: the file's name, or ``-`` for standard input.
         line: line (or row) in the file, counted from 1, when one is to blame.
+        place: what people call that line in a file that is no text (``row 12 of sheet 'A'``).
     """
 
-    def __init__(self, problem: str, *, source: str | Path = "", line: int | None = None) -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        source: str | Path = "",
+        line: int | None = None,
+        place: str = "",
+    ) -> None:
         self.problem = problem
         self.source = str(source)
         self.line = line
+        self.place = place
         super().__init__(problem)
 
     def __str__(self) -> str:
-        place = self.source if self.line is None else f"{self.source}:{self.line}"
-        return f"{place}: {self.problem}" if place else self.problem
+        if self.place:
+            where = f"{self.source}, {self.place}" if self.source else self.place
+        else:
+            where = self.source if self.line is None else f"{self.source}:{self.line}"
+        return f"{where}: {self.problem}" if where else self.problem
 
 
 class UnknownSpeakerError(TranscriptError):
@@ -50,6 +62,7 @@ class UnknownSpeakerError(TranscriptError):
     Args:
         speakers: the names found without a role, in order of appearance.
         known: names found whose role is known, as ``name=role``.
+        advice: what else can be done in this format, if anything.
     """
 
     def __init__(
@@ -57,8 +70,10 @@ class UnknownSpeakerError(TranscriptError):
         speakers: Sequence[str],
         *,
         known: Sequence[str] = (),
+        advice: str = "",
         source: str | Path = "",
         line: int | None = None,
+        place: str = "",
     ) -> None:
         self.speakers = tuple(speakers)
         self.known = tuple(known)
@@ -67,9 +82,10 @@ class UnknownSpeakerError(TranscriptError):
         options = " ".join(f"--role '{name}=therapist|client|other'" for name in self.speakers)
         super().__init__(
             f"expected every speaker to be a therapist, a client or another person, "
-            f"found {found}{beside}; add {options}",
+            f"found {found}{beside}; add {options}" + (f"; {advice}" if advice else ""),
             source=source,
             line=line,
+            place=place,
         )
 
 

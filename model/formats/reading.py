@@ -12,7 +12,7 @@ from alliance.model.formats.columns import check_columns
 from alliance.model.formats.encoding import check_encoding
 from alliance.model.formats.registry import FORMATS, SUFFIXES, Format
 from alliance.model.formats.roles import MAX_NAME, RoleMap, clean_name
-from alliance.model.formats.source import RawSession, RawTurn, Source
+from alliance.model.formats.source import RawSession, Source
 from alliance.model.session import Session, Turn
 
 __all__ = ["read_session", "read_sessions"]
@@ -136,13 +136,13 @@ def _of_stream(source: Source, chosen: str | None) -> Iterator[Session]:
     seen: set[str] = set()
     for raw in reader.read(source):
         if raw.id in seen:
-            raise source.error(
+            raise (raw.source or source).error(
                 "expected each session to have an id of its own, found a second session with "
                 "the id of one further up (or without any); give it another id",
                 line=raw.line,
             )
         seen.add(raw.id)
-        yield _session(raw, source)
+        yield _session(raw, raw.source or source)
     if not seen:
         raise source.error("expected a transcript, found no turns; check that the file is whole")
 
@@ -164,7 +164,7 @@ def _format_of(name: str, chosen: str | None) -> Format:
 def _session(raw: RawSession, source: Source) -> Session:
     if not raw.turns:
         raise source.error("expected a session with turns, found none; complete it", line=raw.line)
-    speakers = _speakers(raw.turns, source)
+    speakers = _speakers(raw, source)
     turns = tuple(
         Turn(
             speakers[turn.speaker, turn.role],
@@ -179,12 +179,12 @@ def _session(raw: RawSession, source: Source) -> Session:
     return Session(raw.id, turns, client_id=raw.client_id, date=date, number=raw.number)
 
 
-def _speakers(turns: list[RawTurn], source: Source) -> dict[tuple[str, str], str]:
+def _speakers(raw: RawSession, source: Source) -> dict[tuple[str, str], str]:
     """What each pair of name and role in the file becomes; all unknown ones are one error."""
     speakers: dict[tuple[str, str], str] = {}
     known: dict[str, Role] = {}
     unknown: dict[str, int | None] = {}
-    for turn in turns:
+    for turn in raw.turns:
         key = (turn.speaker, turn.role)
         if key in speakers:
             continue
@@ -214,8 +214,10 @@ def _speakers(turns: list[RawTurn], source: Source) -> dict[tuple[str, str], str
         raise UnknownSpeakerError(
             list(unknown),
             known=[f"{name}={role}" for name, role in known.items()],
+            advice=raw.advice,
             source=source.name,
             line=next(iter(unknown.values())),
+            place=source.where(next(iter(unknown.values()))),
         )
     return speakers
 

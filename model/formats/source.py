@@ -4,7 +4,7 @@ Readers give :class:`RawSession` objects, with speakers named as in the file and
 came from; roles are settled in one place afterwards (``reading``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import BinaryIO, Final
@@ -26,6 +26,7 @@ class Source:
         roles: who the speakers are; plain text needs it to tell speakers from other words.
         columns: the caller's names of columns, by field.
         encoding: a codec's name, or None.
+        place: what people call a line of a file that is no text; None for ``file:line``.
     """
 
     stream: BinaryIO
@@ -33,6 +34,7 @@ class Source:
     roles: RoleMap
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
+    place: Callable[[int], str] | None = None
 
     @property
     def stem(self) -> str:
@@ -50,7 +52,11 @@ class Source:
 
     def error(self, problem: str, *, line: int | None = None) -> TranscriptError:
         """An error that names this file."""
-        return TranscriptError(problem, source=self.name, line=line)
+        return TranscriptError(problem, source=self.name, line=line, place=self.where(line))
+
+    def where(self, line: int | None) -> str:
+        """What people call that line; empty where its number says it all."""
+        return "" if line is None or self.place is None else self.place(line)
 
 
 # Not frozen: one is made per turn of a corpus, and frozen ones take several times as long to make.
@@ -82,7 +88,8 @@ class RawSession:
     """A session as the file has it; ``line`` is where it starts.
 
     ``client_id``, ``date`` (ISO 8601) and ``number`` are as in
-    :class:`~alliance.model.session.Session`.
+    :class:`~alliance.model.session.Session`; ``advice`` is what the format lets the user do about
+    a speaker who is none.
     """
 
     id: str
@@ -91,3 +98,5 @@ class RawSession:
     client_id: str | None = None
     date: str | None = None
     number: int | None = None
+    source: Source | None = None
+    advice: str = ""
