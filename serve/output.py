@@ -47,6 +47,13 @@ class Output(ABC):
                 text.detach()  # flushes; the binary stream outlives this part
         self.parts += 1
 
+    @contextmanager
+    def binary_part(self) -> Iterator[BinaryIO]:
+        """A stream of bytes; an error within leaves nothing of it."""
+        with self._part() as binary:
+            yield binary
+        self.parts += 1
+
     @abstractmethod
     def _part(self) -> Any: ...
 

@@ -1,6 +1,7 @@
 """Tables of labelled turns: one row per turn of the input, in its order.
 
-Columns are a published contract (:data:`COLUMNS`). Both formats are UTF-8. CSV follows RFC 4180
+Columns are a published contract (:data:`COLUMNS`). Here are the two formats of text, both UTF-8;
+:mod:`alliance.serve.formats` has the others. CSV follows RFC 4180
 (lines end with CR LF, so that a bare carriage return in a text is quoted too), writes truth as
 ``true``/``false`` and probabilities with six decimals. JSON lines hold the same columns, null
 where a CSV cell is empty.
@@ -12,7 +13,7 @@ so is JSON.
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -43,14 +44,23 @@ COLUMNS: Final = (
 DECIMALS: Final = 6
 """Digits after the point of a probability."""
 
+_TEXT_FORMATS: Final = ("csv", "jsonl")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class TableFormat(StrEnum):
-    """How a table is written."""
+    """What ``alliance label`` writes; :mod:`alliance.serve.formats` has a writer for each.
+
+    ``eaf`` and ``vtt`` hold one session, the others as many as there are.
+    """
 
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
+    XLSX = "xlsx"
+    SAV = "sav"
+    EAF = "eaf"
+    VTT = "vtt"
 
 
 def format_of(path: Path | None, chosen: TableFormat | None = None) -> TableFormat:
@@ -66,7 +76,8 @@ def format_of(path: Path | None, chosen: TableFormat | None = None) -> TableForm
     if not ending:
         return TableFormat.CSV
     if ending not in [known.value for known in TableFormat]:
-        known = " or ".join(f".{known.value}" for known in TableFormat)
+        *most, last = (f".{known.value}" for known in TableFormat)
+        known = f"{', '.join(most)} or {last}"
         raise ConfigError(
             f"{path}: expected a name that ends in {known}, found .{ending}; rename it or add "
             f"--format"
@@ -96,33 +107,45 @@ class TableWriter:
         stream: a text stream opened with ``newline=""``.
         table_format: CSV or JSON lines.
         include_text: whether there is a ``text`` column.
+        columns: the columns, in order.
     """
 
     def __init__(
-        self, stream: TextIO, *, table_format: TableFormat, include_text: bool = True
+        self,
+        stream: TextIO,
+        *,
+        table_format: TableFormat,
+        include_text: bool = True,
+        columns: Sequence[str] = COLUMNS,
     ) -> None:
+        if table_format not in _TEXT_FORMATS:
+            raise ConfigError(
+                f"expected csv or jsonl on a stream of text, found {table_format.value}; open it "
+                f"with alliance.serve.formats"
+            )
         self._stream = stream
         self._format = table_format
         self._include_text = include_text
+        self._columns = tuple(name for name in columns if include_text or name != "text")
         self._csv = csv.writer(stream, lineterminator="\r\n")
 
     def header(self) -> None:
         """The line of column names; JSON lines have none."""
         if self._format is TableFormat.CSV:
-            self._csv.writerow([c for c in COLUMNS if self._include_text or c != "text"])
+            self._csv.writerow(self._columns)
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Turns as rows, values by column; what a row lacks is empty."""
+        for values in rows:
+            if self._format is TableFormat.CSV:
+                self._csv.writerow([_cell(values.get(name)) for name in self._columns])
+            else:
+                kept = {name: values.get(name) for name in self._columns}
+                self._stream.write(json.dumps(kept, ensure_ascii=False) + "\n")
 
     def session(self, session: LabelledSession) -> None:
         """All turns of one session."""
-        for turn in session:
-            values = row(session, turn, include_text=self._include_text)
-            if self._format is TableFormat.CSV:
-                self._csv.writerow(_cells(values))
-            else:
-                self._stream.write(json.dumps(values, ensure_ascii=False) + "\n")
-
-
-def _cells(values: Mapping[str, Any]) -> list[str]:
-    return [_cell(value) for value in values.values()]
+        self.rows(row(session, turn, include_text=self._include_text) for turn in session)
 
 
 def _cell(value: Any) -> str:

@@ -113,7 +113,7 @@ def test_roles_and_columns(alliance: Run, tmp_path: Path) -> None:
         (["--role", "Anna=boss"], "found 'boss'"),
         (["--role", "A=client", "--role", "A=other"], "expected 'A' once"),
         (["--column", "=x"], "--column: expected text=NAME"),
-        (["-o", "out.xlsx"], "found .xlsx"),
+        (["-o", "out.xls"], "found .xls"),
         (["-o", "no/such/folder/out.csv"], "expected an existing folder"),
         (["-o", "."], "--format"),
     ],

@@ -118,5 +118,6 @@ def test_format_by_ending() -> None:
     assert format_of(None) is TableFormat.CSV
     assert format_of(Path("a/b.JSONL")) is TableFormat.JSONL
     assert format_of(Path("b.csv"), TableFormat.JSONL) is TableFormat.JSONL
-    with pytest.raises(ConfigError, match=r"\.csv or \.jsonl, found \.xlsx; .*--format"):
-        format_of(Path("b.xlsx"))
+    assert format_of(Path("b.xlsx")) is TableFormat.XLSX
+    with pytest.raises(ConfigError, match=r"\.eaf or \.vtt, found \.xls; .*--format"):
+        format_of(Path("b.xls"))
