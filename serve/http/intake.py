@@ -4,7 +4,8 @@ import asyncio
 import io
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +15,12 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from alliance.model.codebook import Role
-from alliance.model.errors import ConfigError, TranscriptError, UnknownSpeakerError
+from alliance.model.errors import (
+    ConfigError,
+    MissingExtraError,
+    TranscriptError,
+    UnknownSpeakerError,
+)
 from alliance.model.formats import FORMATS, RoleMap, read_sessions
 from alliance.model.formats.roles import clean_name
 from alliance.model.labelled import Purpose
@@ -35,7 +41,17 @@ from alliance.serve.http.problems import (
     validation_problem,
 )
 
-__all__ = ["JSON", "NotLabelled", "Work", "read_request", "read_session_in", "role_map"]
+__all__ = [
+    "JSON",
+    "NotLabelled",
+    "Work",
+    "read_form",
+    "read_request",
+    "read_session_in",
+    "reading_problems",
+    "role_map",
+    "within_limits",
+]
 
 JSON: Final = "application/json"
 _MULTIPART: Final = "multipart/form-data"
@@ -89,7 +105,7 @@ async def read_request(
         # Megabytes of JSON would hold up everybody's event loop.
         return await asyncio.to_thread(_read_json, body, names, schema)
     if kind == _MULTIPART:
-        content, name, options = await _read_form(request, names)
+        content, name, options = await read_form(request, names)
         return await asyncio.to_thread(_read_file, content, name, options, max_sessions)
     raise unsupported_media(JSON, _MULTIPART)
 
@@ -202,7 +218,7 @@ def _unknown_speaker(place: Sequence[str | int]) -> dict[str, Any]:
     }
 
 
-async def _read_form(request: Request, names: Any) -> tuple[bytes, str, UploadOptions]:
+async def read_form(request: Request, names: Any) -> tuple[bytes, str, UploadOptions]:
     """The file, its name and the options of a multipart form, all in memory."""
 
     async def stream() -> AsyncGenerator[bytes, None]:
@@ -264,23 +280,39 @@ def _read_file(
     content: bytes, name: str, options: UploadOptions, max_sessions: int = MAX_SESSIONS
 ) -> Work:
     sessions: list[Session | NotLabelled] = []
-    chosen = options.format
-    if chosen is not None and chosen not in FORMATS:
-        raise _unreadable(f"expected one of the formats {', '.join(FORMATS)}, found another")
-    if chosen is None and not name:
-        raise _unreadable("expected a file with a name, or the field 'format', found neither")
-    try:
+    with reading_problems(name, options):
         for session in read_sessions(
             io.BytesIO(content),
             name=name or "session",
-            format=chosen,
+            format=options.format,
             roles=role_map(options.roles),
             columns=options.columns or None,
             encoding=options.encoding,
         ):
             if len(sessions) == max_sessions:
                 raise _unreadable(f"expected at most {max_sessions} sessions, found more")
-            sessions.append(_within_limits(session))
+            sessions.append(within_limits(session))
+    return Work(sessions, options.purpose, options.include_text, single=False)
+
+
+@contextmanager
+def reading_problems(name: str, options: UploadOptions) -> Iterator[None]:
+    """What keeps a file from being read, as a problem that repeats nothing of it.
+
+    Args:
+        name: the file's name, if it has one.
+        options: how it is to be read.
+
+    Raises:
+        Problem: 422 in the place of whatever the readers raise.
+    """
+    chosen = options.format
+    if chosen is not None and chosen not in FORMATS:
+        raise _unreadable(f"expected one of the formats {', '.join(FORMATS)}, found another")
+    if chosen is None and not name:
+        raise _unreadable("expected a file with a name, or the field 'format', found neither")
+    try:
+        yield
     except UnknownSpeakerError as error:
         count = len(error.speakers)
         raise _unreadable(
@@ -292,10 +324,17 @@ def _read_file(
         raise _unreadable(_expected(error.problem), line=error.line) from None
     except ConfigError as error:
         raise _unreadable(_expected(str(error))) from None
-    return Work(sessions, options.purpose, options.include_text, single=False)
+    except MissingExtraError as error:
+        raise Problem(
+            422,
+            "File cannot be read",
+            f"expected the server to have the extra [{error.extra}], which reads this format, "
+            f"found it without; have it installed, or save the file in another format",
+        ) from None
 
 
-def _within_limits(session: Session) -> "Session | NotLabelled":
+def within_limits(session: Session) -> "Session | NotLabelled":
+    """The session, or why it is too long for one request."""
     if len(session.turns) > MAX_TURNS:
         fault = f"expected at most {MAX_TURNS} turns in a session, found more"
     elif any(len(turn.text) > MAX_TEXT for turn in session.turns):
