@@ -48,7 +48,13 @@ def sessions_of_rows(rows: Iterable[Row], *, source: Source) -> Iterator[RawSess
                 )
             seen.add(id_)
             session = RawSession(
-                id_, [], row.turn.line, client_id=row.client_id, date=row.date, number=row.number
+                id_,
+                [],
+                row.turn.line,
+                client_id=row.client_id,
+                date=row.date,
+                number=row.number,
+                source=source,
             )
         session.turns.append(row.turn)
     if session is not None:
