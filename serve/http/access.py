@@ -28,17 +28,20 @@ __all__ = [
     "COOKIE",
     "CSRF_HEADER",
     "LOCAL",
-    "PUBLIC",
+    "STATIC",
     "Access",
     "Caller",
     "authenticate",
+    "is_public",
     "require",
 ]
 
 COOKIE: Final = "alliance_login"
 CSRF_HEADER: Final = "X-CSRF-Token"
-PUBLIC: Final = frozenset({"/livez", "/v1/login"})
-"""Paths that answer without a key; the second one takes the key in its body."""
+STATIC: Final = "/static/"
+"""Where the page's files lie, which are the same for everybody."""
+
+_PUBLIC: Final = frozenset({"/livez", "/v1/login", "/"})
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -65,6 +68,14 @@ class Caller:
 
 LOCAL: Final = Caller("local", "local", frozenset(Scope))
 """Whoever calls over loopback where no keys are asked for."""
+
+
+def is_public(path: str) -> bool:
+    """Whether a path answers without a key: health, the login, and the page with its files.
+
+    The page holds no session; what it shows it asks for with the login's cookie.
+    """
+    return path in _PUBLIC or path.startswith(STATIC)
 
 
 class Access:

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alliance.serve.http.access import COOKIE, PUBLIC, Access
+from alliance.serve.http.access import COOKIE, Access, is_public
 from alliance.serve.http.logs import logger, trace
 from alliance.serve.http.metrics import METHODS, Metrics
 from alliance.serve.http.problems import (
@@ -141,7 +141,7 @@ class Guard:
         path = scope["path"]
         if path != "/livez":
             self._access.check_source(connection)
-        if scope["type"] == "http" and path in PUBLIC and self._access.asks_for_keys:
+        if scope["type"] == "http" and is_public(path) and self._access.asks_for_keys:
             return None
         if (
             scope["type"] == "websocket"
