@@ -81,6 +81,10 @@ class Gate:
                     self._free += 1
 
 
+class _GivenUp(Exception):  # noqa: N818  # nobody waits to see it
+    """Whoever asked for this work waits for it no more."""
+
+
 class _Gated:
     """An encoder whose windows pass a gate, with the priority of the thread that asks."""
 
@@ -91,7 +95,10 @@ class _Gated:
 
     def __call__(self, ids: TokenIds) -> Logits:
         priority = getattr(self._priorities, "value", Priority.SESSION)
+        given_up: threading.Event | None = getattr(self._priorities, "given_up", None)
         with self._gate.passing(priority):
+            if given_up is not None and given_up.is_set():
+                raise _GivenUp
             return self._backend(ids)
 
 
@@ -181,16 +188,26 @@ class LabelQueue:
     ) -> list[_Result]:
         """Run the functions of one request, which are taken or refused together.
 
+        Cancelled, because nobody waits for the answer any more, those that have not begun never
+        begin, and whole sessions in work end before their next window; their turns leave the queue
+        then. A live turn that was taken is finished: it changes a session that may be resumed.
+
         Raises:
             Overloaded: if too much is waiting.
         """
         self.admit(turns)
         self.turns += turns
-        task = asyncio.create_task(self._work(functions, turns, priority))
+        given_up = threading.Event()
+        task = asyncio.create_task(self._work(functions, turns, priority, given_up))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
-        # A request that is given up does not free its place before its work has ended.
-        return await asyncio.shield(task)
+        try:
+            # A request that is given up does not free its place before its work has ended.
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if priority is not Priority.LIVE:
+                given_up.set()
+            raise
 
     def admit(self, turns: int) -> None:
         """Raise :class:`Overloaded` if ``turns`` more do not fit the queue."""
@@ -215,7 +232,11 @@ class LabelQueue:
             await asyncio.to_thread(pool.shutdown)
 
     async def _work(
-        self, functions: Sequence[Callable[[], _Result]], turns: int, priority: Priority
+        self,
+        functions: Sequence[Callable[[], _Result]],
+        turns: int,
+        priority: Priority,
+        given_up: threading.Event,
     ) -> list[_Result]:
         # No request fills the pool alone: a hundred sessions of one leave room for others.
         places = asyncio.Semaphore(max(1, self._at_once // 2))
@@ -224,16 +245,29 @@ class LabelQueue:
             async with places:
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(
-                    self._pools[priority], self._with, priority, function
+                    self._pools[priority], self._with, priority, given_up, function
                 )
 
         try:
-            return await asyncio.gather(*(one(function) for function in functions))
+            # All of them, also after one has failed: the others' threads are still at work.
+            ended = await asyncio.gather(
+                *(one(function) for function in functions), return_exceptions=True
+            )
         finally:
             self._left(turns)
+        results: list[_Result] = []
+        for result in ended:
+            if isinstance(result, BaseException):
+                raise result
+            results.append(result)
+        return results
 
-    def _with(self, priority: Priority, function: Callable[[], _Result]) -> _Result:
-        self._priorities.value = priority
+    def _with(
+        self, priority: Priority, given_up: threading.Event, function: Callable[[], _Result]
+    ) -> _Result:
+        if given_up.is_set():
+            raise _GivenUp
+        self._priorities.value, self._priorities.given_up = priority, given_up
         with self._lock:
             self._running += 1
             running = self._running

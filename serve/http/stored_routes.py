@@ -28,6 +28,7 @@ from alliance.serve.http.stored_messages import (
     StoredTranscript,
 )
 from alliance.serve.http.timelines import timeline_bytes
+from alliance.serve.http.waiting import while_connected
 from alliance.serve.store.annotations import Judgement
 from alliance.serve.store.audit import Action
 
@@ -86,7 +87,9 @@ async def store_session(
         if idempotency is not None:
             known = await call(lambda: store.sessions.of_request(caller, idempotency))
         if known is None:
-            labelled = await state.queue.label(session, purpose=work.purpose)
+            labelled = await while_connected(
+                request, state.queue.label(session, purpose=work.purpose)
+            )
             state.metrics.labelled(labelled.turns)
             known = await call(
                 lambda: store.sessions.add(caller, labelled, idempotency=idempotency)

@@ -13,6 +13,7 @@ from alliance.model.timeline import timeline
 from alliance.serve.http.access import Caller, require
 from alliance.serve.http.batching import LabelQueue
 from alliance.serve.http.intake import JSON, NotLabelled, read_request
+from alliance.serve.http.waiting import while_connected
 
 __all__ = ["router", "timeline_bytes"]
 
@@ -51,9 +52,12 @@ async def make_timelines(
         return timeline_bytes(labelled, include_text=work.include_text)
 
     replies = iter(
-        await queue.run_all(
-            [partial(made, session) for session in wanted],
-            turns=sum(len(session.turns) for session in wanted),
+        await while_connected(
+            request,
+            queue.run_all(
+                [partial(made, session) for session in wanted],
+                turns=sum(len(session.turns) for session in wanted),
+            ),
         )
     )
     parts = [

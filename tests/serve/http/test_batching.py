@@ -24,7 +24,7 @@ class Recorder:
     """An encoder that notes who came when, and waits until it may go on."""
 
     def __init__(self, classifier: RuptureClassifier) -> None:
-        self.inner = classifier._backend
+        self.inner = classifier.backend
         self.order: list[int] = []
         self.open = threading.Event()
         self.inside = self.most = 0
@@ -44,13 +44,7 @@ class Recorder:
 
 def recorded(classifier: RuptureClassifier) -> tuple[RuptureClassifier, Recorder]:
     recorder = Recorder(classifier)
-    made = RuptureClassifier(
-        "stub-1",
-        tokenizer=classifier._tokenizer,
-        backend=recorder,
-        packing=classifier.packing,
-    )
-    return made, recorder
+    return classifier.with_backend(recorder), recorder
 
 
 def test_labels_are_those_of_the_classifier_alone(classifier: RuptureClassifier) -> None:
@@ -169,6 +163,60 @@ def test_a_request_that_is_given_up_frees_its_place_when_its_work_ends(
         assert queue.waiting() == 0
 
     asyncio.run(run())
+
+
+def test_what_nobody_waits_for_ends_before_its_next_window(
+    classifier: RuptureClassifier,
+) -> None:
+    slow, recorder = recorded(classifier)
+    done: list[int] = []
+
+    async def run() -> None:
+        queue = LabelQueue(slow, workers=1, queued_turns=20_000)
+
+        def label(number: int) -> None:
+            queue.classifier.label(session(600))
+            done.append(number)
+
+        works = [partial(label, number) for number in range(20)]
+        task = asyncio.create_task(queue.run_all(works, turns=12_000))
+        while not recorder.inside:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        recorder.open.set()
+        assert len(await queue.label(session(3))) == 3  # others are none the worse for it
+        await queue.close()
+        assert queue.waiting() == 0
+
+    asyncio.run(run())
+    assert done == []
+    assert len(recorder.order) == 2
+
+
+def test_a_live_turn_that_was_taken_is_finished(classifier: RuptureClassifier) -> None:
+    slow, recorder = recorded(classifier)
+    done: list[bool] = []
+
+    async def run() -> None:
+        queue = LabelQueue(slow, workers=1)
+
+        def label() -> None:
+            queue.classifier.label(session(600))
+            done.append(True)
+
+        task = asyncio.create_task(queue.run(label, turns=1, priority=Priority.LIVE))
+        while not recorder.inside:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        recorder.open.set()
+        await queue.close()
+
+    asyncio.run(run())
+    assert done == [True]
 
 
 def test_an_error_reaches_the_caller_and_frees_the_place(classifier: RuptureClassifier) -> None:

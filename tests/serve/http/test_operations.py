@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,7 @@ def test_overload_is_told_over_the_wire(
     serving: Callable[..., str], classifier: RuptureClassifier
 ) -> None:
     gate = threading.Event()
-    inner = classifier._backend
+    inner = classifier.backend
     begun = threading.Event()
 
     def slow(ids: Any) -> Any:
@@ -223,9 +224,7 @@ def test_overload_is_told_over_the_wire(
             gate.wait(30)
         return inner(ids)
 
-    model = RuptureClassifier(
-        "stub-1", tokenizer=classifier._tokenizer, backend=slow, packing=classifier.packing
-    )
+    model = classifier.with_backend(slow)
     url = serving(model=model, queued_turns=50)
     long = {"session": {"turns": [{"speaker": "C", "text": "so it goes"}] * 40}}
     answers: list[httpx.Response] = []
@@ -242,3 +241,38 @@ def test_overload_is_told_over_the_wire(
     gate.set()
     first.join()
     assert [answer.status_code for answer in answers] == [200]
+
+
+def test_what_a_client_asked_for_that_hung_up_is_not_done(
+    serving: Callable[..., str], classifier: RuptureClassifier
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    windows: list[int] = []
+
+    def slow(ids: Any) -> Any:
+        if len(ids) > 40:  # not the warm-up
+            windows.append(len(ids))
+            begun.set()
+            go.wait(30)
+        return classifier.backend(ids)
+
+    url = serving(model=classifier.with_backend(slow))
+    long = {"session": {"turns": [{"speaker": "C", "text": "so it goes"}] * 2000}}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/v1/timelines", json=long, timeout=httpx.Timeout(60, read=0.5))
+    assert begun.wait(30)
+    counted = 'alliance_requests_total{method="POST",route="/v1/timelines",status="499"} 1.0'
+    for _ in range(300):
+        if counted in httpx.get(f"{url}/metrics").text:
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("the server waits on for a client that has gone")
+    go.set()
+    for _ in range(300):
+        if "alliance_queued_turns 0.0" in httpx.get(f"{url}/metrics").text:
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("the turns never leave the queue")
+    assert len(windows) == 1
