@@ -25,7 +25,7 @@ from alliance.training.corpora import CodedSession
 from alliance.training.evaluation import figures
 from alliance.training.export import F1_TOLERANCE, RUPTURE_AGREEMENT, export_network
 from alliance.training.files import write_json
-from alliance.training.fitting import fit_calibration, fit_decision
+from alliance.training.fitting import fit
 from alliance.training.predictions import Predictions, collect, concatenate
 from alliance.training.processes import first_goes_ahead, is_first, wait_for_all
 from alliance.training.teacher import check_wanted, fold_models, identities, teach
@@ -145,8 +145,7 @@ def _run_fold(
         return
     tell(f"fold {fold}: calibration, thresholds, export")
     raw = predict(network, dev, name=config.name)
-    calibration = fit_calibration(raw.probabilities, raw.gold)
-    decision = fit_decision(calibration(raw.probabilities), raw.gold)
+    calibration, decision = fit(raw.probabilities, raw.gold)
     checks = export_network(
         network,
         place / "model",

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit, logit
 
-from alliance.model.calibration import Calibration, Floats
+from alliance.model.calibration import Calibration, Floats, by_label
 from alliance.model.codebook import LABELS, Label
 from alliance.model.decision import DecisionPolicy, DecisionRule
 from alliance.model.labelled import Purpose
@@ -30,34 +31,58 @@ SCREENING_PRECISION: Final = 0.25
 TEACHING_RECALL: Final = 0.3
 """Teaching takes all the precision of ruptures to be had at this recall or above."""
 
-# Ridge on the biases: a label with a dozen instances must not be moved by chance alone.
+RUPTURE_TRUST: Final = 0.73
+"""Share (0-1) of a rupture's probability that is expected to hold good; chosen on dev folds."""
+
+# Ridge on all that is fitted: a label with a dozen instances must not be moved by chance alone.
 _RIDGE: Final = 1e-3
+_RUPTURES: Final = [place for place, label in enumerate(LABELS) if label.is_rupture]
 _GRID: Final = np.exp(np.linspace(np.log(1 / 12), np.log(12), 41))
 
 
-def fit_calibration(probabilities: Floats, gold: Places) -> Calibration:
-    """Temperature and biases that minimise the log loss at the prevalence of these turns.
+def fit(probabilities: Floats, gold: Places) -> tuple[Calibration, DecisionPolicy]:
+    """Calibration and thresholds from what a model says of turns it was not trained on.
 
     Args:
         probabilities: uncalibrated, shape (turns, 4).
         gold: places of the settled labels in ``LABELS``, shape (turns,).
     """
-    logs = np.log(np.maximum(probabilities, 1e-12))
+    calibration = fit_calibration(probabilities, gold)
+    return calibration, fit_decision(calibration(probabilities), gold)
+
+
+def fit_calibration(probabilities: Floats, gold: Places) -> Calibration:
+    """Temperature, biases and trust that minimise the log loss at the prevalence of these turns.
+
+    Trust is fitted for the two ruptures alone, from ``RUPTURE_TRUST`` as what is expected: a
+    development fold holds too few of their surest turns to say it by itself.
+
+    Args:
+        probabilities: uncalibrated, shape (turns, 4).
+        gold: places of the settled labels in ``LABELS``, shape (turns,).
+    """
     rows = np.arange(len(gold))
+    labels = len(LABELS)
+    counts = np.bincount(gold, minlength=labels) + 1.0  # what does not occur here may elsewhere
+    prevalence = counts / counts.sum()
+
+    def calibration(parameters: Floats) -> Calibration:
+        bias = parameters[1 : 1 + labels]
+        trust = np.ones(labels)
+        trust[_RUPTURES] = expit(logit(RUPTURE_TRUST) + parameters[1 + labels :])
+        return Calibration(
+            temperature=float(np.exp(parameters[0])),
+            bias=by_label(bias - bias.mean()),  # only differences of biases matter
+            trust=by_label(trust),
+            prevalence=by_label(prevalence),
+        )
 
     def loss(parameters: Floats) -> float:
-        scores = logs / np.exp(parameters[0]) + parameters[1:]
-        scores = scores - scores.max(axis=1, keepdims=True)
-        logged = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return float(-logged[rows, gold].mean() + _RIDGE * (parameters**2).sum())
+        likely = calibration(parameters)(probabilities)[rows, gold]
+        return float(-np.log(likely).mean() + _RIDGE * (parameters**2).sum())
 
-    found = minimize(loss, np.zeros(1 + len(LABELS)), method="L-BFGS-B").x
-    bias = found[1:] - found[1:].mean()  # only differences of biases matter
-    alliance_positive, withdrawal, confrontation, neutral = (float(b) for b in bias)
-    return Calibration(
-        temperature=float(np.exp(found[0])),
-        bias=(alliance_positive, withdrawal, confrontation, neutral),
-    )
+    start = np.zeros(1 + labels + len(_RUPTURES))
+    return calibration(minimize(loss, start, method="L-BFGS-B").x)
 
 
 def fit_decision(probabilities: Floats, gold: Places) -> DecisionPolicy:
@@ -80,7 +105,7 @@ def fit_decision(probabilities: Floats, gold: Places) -> DecisionPolicy:
     }
     rules = {}
     for purpose in Purpose:
-        rule = DecisionRule(weights=_by_label(weights[purpose]))
+        rule = DecisionRule(weights=_named(weights[purpose]))
         decided, score = rule.scores(probabilities)
         least = [
             _quantile(
@@ -89,9 +114,7 @@ def fit_decision(probabilities: Floats, gold: Places) -> DecisionPolicy:
             )
             for place, label in enumerate(LABELS)
         ]
-        rules[purpose] = DecisionRule(
-            weights=rule.weights, abstain_below=_by_label(np.array(least))
-        )
+        rules[purpose] = DecisionRule(weights=rule.weights, abstain_below=_named(np.array(least)))
     return DecisionPolicy(rules)
 
 
@@ -153,5 +176,5 @@ def _quantile(values: Floats, share: float) -> float:
     return float(np.quantile(values, share)) if share > 0 and len(values) else 0.0
 
 
-def _by_label(values: Floats) -> dict[Label, float]:
+def _named(values: Floats) -> dict[Label, float]:
     return {label: float(value) for label, value in zip(LABELS, values, strict=True)}

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from alliance.model.calibration import Calibration
-from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
@@ -24,8 +22,7 @@ from alliance.training.crossvalidation import (
 )
 from alliance.training.export import ExportCheck, copy_model, export_network
 from alliance.training.files import write_json
-from alliance.training.fitting import fit_calibration, fit_decision
-from alliance.training.predictions import Predictions
+from alliance.training.fitting import fit
 from alliance.training.processes import first_goes_ahead, is_first
 from alliance.training.teacher import all_models, check_wanted, teach
 from alliance.training.trainer import predict, train_network
@@ -92,7 +89,7 @@ def train_model(
         return []
     tell("calibration, thresholds, export")
     raw = predict(network, split.dev, name=config.name)
-    calibration, decision = _fit(raw)
+    calibration, decision = fit(raw.probabilities, raw.gold)
     checks = export_network(
         network,
         folder,
@@ -166,7 +163,8 @@ def train_on_all(
     if not is_first():
         return []
     tell("calibration, thresholds, export")
-    calibration, decision = _fit(out_of_fold(crossvalidation, calibrated=False))
+    raw = out_of_fold(crossvalidation, calibrated=False)
+    calibration, decision = fit(raw.probabilities, raw.gold)
     checks = export_network(
         network,
         folder,
@@ -180,8 +178,3 @@ def train_on_all(
     copy_model(folder, crossvalidation / "all" / "model")
     write_json(crossvalidation / "export.json", [asdict(check) for check in checks])
     return checks
-
-
-def _fit(raw: Predictions) -> tuple[Calibration, DecisionPolicy]:
-    calibration = fit_calibration(raw.probabilities, raw.gold)
-    return calibration, fit_decision(calibration(raw.probabilities), raw.gold)

@@ -144,6 +144,13 @@ def crossvalidate(
         ),
     ] = "0,1,2,3,4",
     teacher: Teacher = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--recalibrate",
+            help="Fit the calibration and thresholds of the finished folds anew; trains nothing.",
+        ),
+    ] = False,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
@@ -166,9 +173,14 @@ def crossvalidate(
     from alliance.training.crossvalidation import crossvalidate as run
 
     tell = tell_or_not(quiet=quiet)
+    sessions = corpora.load("annomi", annomi_file=annomi)
+    if again:
+        from alliance.training.recalibration import recalibrate
+
+        recalibrate(out, sessions, tell=tell)
     report = run(
         settings,
-        corpora.load("annomi", annomi_file=annomi),
+        sessions,
         {"authored": corpora.authored(), "everyday": corpora.everyday()},
         out,
         folds=chosen,

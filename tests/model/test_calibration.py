@@ -19,7 +19,14 @@ from alliance.model.errors import ConfigError
 
 CODES = len(MARKER_ORDER)
 biases = st.tuples(*[st.floats(-4, 4)] * 4)
-calibrations = st.builds(Calibration, temperature=st.floats(0.2, 5), bias=biases)
+trusts = st.tuples(*[st.floats(0.1, 1)] * 4)
+calibrations = st.builds(
+    Calibration,
+    temperature=st.floats(0.2, 5),
+    bias=biases,
+    trust=trusts,
+    prevalence=st.just((0.2, 0.05, 0.05, 0.7)),
+)
 
 
 @st.composite
@@ -144,9 +151,41 @@ def test_a_temperature_is_positive(temperature: float) -> None:
         Calibration(temperature)
 
 
-def test_there_is_one_bias_per_label() -> None:
-    with pytest.raises(ConfigError, match=r"one bias per label \(4\), got 3"):
-        Calibration(bias=(0.0, 0.0, 0.0))  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["bias", "trust", "prevalence"])
+def test_there_is_one_number_per_label(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}: one per label \(4\), got 3"):
+        Calibration(**{name: (0.5, 0.25, 0.25)})  # type: ignore[arg-type]
+
+
+def test_trust_by_hand() -> None:
+    calibration = Calibration(trust=(1.0, 0.5, 0.75, 1.0), prevalence=(0.2, 0.1, 0.1, 0.6))
+    # Half of .4 and a quarter of .4 are taken away, .3 in all.
+    calibrated = calibration(np.array([[0.1, 0.4, 0.4, 0.1]]))
+    assert calibrated[0] == pytest.approx([0.1 + 0.06, 0.2 + 0.03, 0.3 + 0.03, 0.1 + 0.18])
+
+
+def test_a_label_that_is_not_trusted_cannot_be_sure() -> None:
+    calibration = Calibration(trust=(1.0, 0.7, 1.0, 1.0), prevalence=(0.1, 0.05, 0.05, 0.8))
+    sure = calibration(np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]))
+    assert sure[:, 1:3] == pytest.approx(np.array([[0.715, 0.015], [0.0, 1.0]]))
+
+
+@pytest.mark.parametrize("trust", [0.0, -0.5, 1.5, float("nan")])
+def test_trust_is_a_share(trust: float) -> None:
+    with pytest.raises(ConfigError, match="trust lies above 0 and at most at 1"):
+        Calibration(trust=(1.0, trust, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("prevalence", [(0.5, 0.5, 0.5, 0.5), (-0.1, 0.1, 0.5, 0.5)])
+def test_prevalence_is_shares_of_the_whole(prevalence: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match="prevalence is not negative and sums to 1"):
+        Calibration(prevalence=prevalence)  # type: ignore[arg-type]
+
+
+def test_a_calibration_without_trust_trusts_all() -> None:
+    data = Calibration(2.0).to_dict()
+    del data["trust"], data["prevalence"]
+    assert Calibration.from_dict(data) == Calibration(2.0)
 
 
 @settings(max_examples=30, deadline=None)

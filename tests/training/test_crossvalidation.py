@@ -11,10 +11,12 @@ import pytest
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
-from alliance.training import crossvalidation
+from alliance.training import crossvalidation, fitting
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import crossvalidate, out_of_fold, refused_forms, split
+from alliance.training.predictions import Predictions, collect
+from alliance.training.recalibration import recalibrate
 from alliance.training.run import train_on_all
 
 Make = Callable[..., list[CodedSession]]
@@ -88,6 +90,23 @@ def test_a_whole_run_in_two_parts(
     checks = train_on_all(config, corpora, tmp_path, tmp_path / "final", tell=_silent, quiet=True)
     assert checks[-1].passed
     assert RuptureClassifier.load(tmp_path / "final").name == "tiny-1"
+
+    raw = out_of_fold(tmp_path, calibrated=False)
+    (tmp_path / "fold-2" / "test-causal.npz").write_bytes(b"made from the old calibration")
+    before = {
+        path: path.read_bytes()
+        for name in ("fold-1", "all")
+        for path in sorted((tmp_path / name / "model").iterdir())
+    }
+    monkeypatch.setattr(fitting, "RUPTURE_TRUST", 0.4)
+    recalibrate(tmp_path, annomi, tell=_silent)
+    changed = {path.name for path, content in before.items() if path.read_bytes() != content}
+    assert changed == {"calibration.json", "decision.json"}
+    assert not (tmp_path / "fold-2" / "test-causal.npz").exists()
+    assert (out_of_fold(tmp_path, calibrated=False).probabilities == raw.probabilities).all()
+    again = Predictions.load(tmp_path / "fold-1" / "test.npz")
+    fold_model = RuptureClassifier.load(tmp_path / "fold-1" / "model")
+    assert (again.probabilities == collect(fold_model, split(annomi, 1)[2]).probabilities).all()
 
     other = dataclasses.replace(config, seed=99)
     with pytest.raises(ConfigError, match="choose another output folder"):

@@ -36,6 +36,18 @@ def test_calibration_undoes_overconfidence_and_rebalancing() -> None:
     assert np.abs(restored - truth).mean() < 0.02
 
 
+def test_calibration_sees_that_even_the_surest_ruptures_are_often_none() -> None:
+    truth, gold = _made(30_000)
+    generator = np.random.default_rng(1)
+    neutral = LABELS.index(Label.NEUTRAL)
+    missed = RUPTURE[gold] & (generator.random(len(gold)) < 0.4)
+    found = fit_calibration(truth, np.where(missed, neutral, gold))
+    trust = dict(zip(LABELS, found.trust, strict=True))
+    assert trust[Label.WITHDRAWAL] == pytest.approx(0.6, abs=0.1)
+    assert trust[Label.CONFRONTATION] == pytest.approx(0.6, abs=0.1)
+    assert trust[Label.NEUTRAL] == trust[Label.ALLIANCE_POSITIVE] == 1.0
+
+
 def test_research_weights_beat_the_largest_probability_on_rare_labels() -> None:
     truth, gold = _made()
     research, _ = fit_decision(truth, gold).rule(Purpose.RESEARCH)(truth)

@@ -1,0 +1,59 @@
+"""Calibration and thresholds of a finished cross-validation, fitted anew without training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alliance.model.calibration import Calibration
+from alliance.model.classifier import RuptureClassifier
+from alliance.model.decision import DecisionPolicy
+from alliance.training.corpora import CodedSession
+from alliance.training.crossvalidation import FOLDS, Tell, out_of_fold, split
+from alliance.training.files import write_json
+from alliance.training.fitting import fit
+from alliance.training.predictions import collect
+
+__all__ = ["recalibrate"]
+
+# Made from a fold's calibrated probabilities, so made anew by `alliance figures`.
+_STALE = ("test-*.npz", "deletions.json")
+_KEPT = "test-uncalibrated.npz"
+
+
+def recalibrate(folder: Path, annomi: Sequence[CodedSession], *, tell: Tell) -> None:
+    """Fit every fold's calibration and thresholds anew to what its model says of its dev fold.
+
+    The networks stay as they are. Each fold's test predictions are made again; figures that were
+    made from the old ones are deleted. The model trained on all folds, if there is one, is fitted
+    to the pooled out-of-fold probabilities, as when it was made.
+
+    Args:
+        folder: the folder of a finished cross-validation.
+        annomi: the folded sessions.
+        tell: told what is going on.
+
+    Raises:
+        InputError: if the cross-validation is not finished.
+    """
+    out_of_fold(folder)  # or an error, before anything is changed
+    for number in range(FOLDS):
+        tell(f"fold {number}: calibration and thresholds")
+        place = folder / f"fold-{number}"
+        _, dev, test = split(annomi, number)
+        classifier = RuptureClassifier.load(place / "model")
+        classifier.calibration = Calibration()
+        raw = collect(classifier, dev)
+        _write(place / "model", *fit(raw.probabilities, raw.gold))
+        for stale in (path for glob in _STALE for path in place.glob(glob)):
+            if stale.name != _KEPT:
+                stale.unlink()
+        collect(RuptureClassifier.load(place / "model"), test).save(place / "test.npz")
+    whole = folder / "all" / "model"
+    if whole.is_dir():
+        tell("the model trained on all folds")
+        raw = out_of_fold(folder, calibrated=False)
+        _write(whole, *fit(raw.probabilities, raw.gold))
+
+
+def _write(model: Path, calibration: Calibration, decision: DecisionPolicy) -> None:
+    write_json(model / "calibration.json", calibration.to_dict())
+    write_json(model / "decision.json", decision.to_dict())
