@@ -31,14 +31,18 @@ def read_plain(source: Source) -> Iterator[RawSession]:
         while not _CLOSING.fullmatch(lines.pop()):
             pass
     lines = without_line_numbers(lines)
-    prefixes = Prefixes(lines, source.roles)
-    turns = _turns(lines, prefixes, first=_after_head(lines, prefixes))
+    turns = turns_of_lines(lines, Prefixes(lines, source.roles))
     if not turns:
         raise source.error(
             "expected turns that start with their speaker (T: … or Dr. Lee: …), found none; put "
             "the speaker and a colon before each turn"
         )
     yield RawSession(source.stem, turns, turns[0].line)
+
+
+def turns_of_lines(lines: Sequence[str], prefixes: Prefixes) -> list[RawTurn]:
+    """The turns in a transcript's lines, or a part of them; their ``line`` counts from 1 here."""
+    return _turns(lines, prefixes, first=_after_head(lines, prefixes))
 
 
 def without_line_numbers(lines: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from alliance.model.formats.documents import read_docx
 from alliance.model.formats.jsonlines import read_json, read_jsonl
 from alliance.model.formats.plain import read_plain
 from alliance.model.formats.source import RawSession, Source
@@ -33,6 +34,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             Format("json", (".json",), "one session, or a list of them", read_json),
             Format("vtt", (".vtt",), "WebVTT subtitles", read_vtt),
             Format("srt", (".srt",), "SubRip subtitles", read_srt),
+            Format("docx", (".docx", ".docm"), "a Word document", read_docx),
         )
     }
 )
