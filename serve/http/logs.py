@@ -44,6 +44,9 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
     )
     # It quotes bytes of forms that it cannot read.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+    # The server tells of every socket with its address, query and all, in which a key may stand.
+    server = logging.getLogger("uvicorn.error")
+    server.filters = [_tells_no_address]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -68,6 +71,10 @@ def trace(error: BaseException) -> dict[str, Any]:
         "exception": type(error).__name__,
         "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-12:]],
     }
+
+
+def _tells_no_address(record: logging.LogRecord) -> bool:
+    return "WebSocket %s" not in str(record.msg)
 
 
 def _without_message(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

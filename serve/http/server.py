@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from alliance.serve.http.settings import Settings
+from alliance.serve.http.wire import http_protocol, socket_protocol
 
 __all__ = ["in_thread", "make_server"]
 
@@ -26,7 +27,8 @@ def make_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
             app,
             host=settings.host,
             port=settings.port,
-            ws="websockets-sansio",
+            http=http_protocol(app),
+            ws=socket_protocol(app),
             ws_max_size=_SOCKET_BYTES,
             ws_per_message_deflate=False,  # compressed secrets beside chosen text can be guessed
             log_config=None,

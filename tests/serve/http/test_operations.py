@@ -3,15 +3,19 @@
 import io
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ModelError
@@ -198,9 +202,6 @@ def test_the_shipped_model_has_its_figures() -> None:
 
 
 def test_a_slow_body_is_refused(serving: Callable[..., str]) -> None:
-    import socket
-    from urllib.parse import urlsplit
-
     where = urlsplit(serving(body_seconds=0.2))
     with socket.create_connection((where.hostname, where.port), timeout=10) as raw:
         raw.sendall(
@@ -209,6 +210,61 @@ def test_a_slow_body_is_refused(serving: Callable[..., str]) -> None:
         )
         answer = raw.recv(4096)
     assert answer.startswith(b"HTTP/1.1 408")
+
+
+SOCKET = (
+    b"GET /v1/live?zork=zork HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"zork\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nHost: zork\r\nHost: zork\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nZo rk: 1\r\n\r\n", b"400"),
+        (b"\x16\x03\x01\x00\x05zork\r\n\r\n", b"400"),  # TLS
+        (SOCKET + b"Sec-WebSocket-Key: zork\r\n\r\n", b"400"),
+        (SOCKET.replace(b"Version: 13", b"Version: zork") + b"\r\n", b"400"),
+        (SOCKET.replace(b"Connection: Upgrade", b"Connection: zork, upgrade") + b"\r\n", b"400"),
+        (SOCKET.replace(b"localhost", b"zork") + b"Sec-WebSocket-Key: a\r\n\r\n", b"400"),
+    ],
+)
+def test_what_is_no_request_gets_a_problem_too(
+    serving: Callable[..., str], sent: bytes, status: bytes
+) -> None:
+    stream = io.StringIO()
+    logs.configure(stream)
+    where = urlsplit(serving())
+    with socket.create_connection((where.hostname, where.port), timeout=30) as raw:
+        raw.sendall(sent)
+        answer = b""
+        while chunk := raw.recv(65536):  # and the connection is closed
+            answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status), answer
+    assert b"content-type: application/problem+json" in head.lower()
+    told = json.loads(body)
+    assert told["status"] == int(status)
+    assert told["model"] == {"name": "stub-1", "codebook": "1"}
+    assert b"zork" not in answer.lower()
+    assert "zork" not in stream.getvalue().lower()
+
+
+def test_a_sockets_address_is_in_no_log(serving: Callable[..., str]) -> None:
+    stream = io.StringIO()
+    logs.configure(stream)
+    address = serving().replace("http", "ws")
+    with connect(f"{address}/v1/live?zork=1") as live:
+        live.send("{}")
+        assert json.loads(live.recv(timeout=30))["type"] == "problem"
+        with pytest.raises(ConnectionClosed):
+            live.recv(timeout=30)
+    with pytest.raises(InvalidStatus):
+        connect(f"{address}/zork?zork=1")
+    assert stream.getvalue()
+    assert "zork" not in stream.getvalue()
 
 
 def test_overload_is_told_over_the_wire(
