@@ -25,6 +25,7 @@ __all__ = ["Kind", "Package", "XmlHandler", "seekable"]
 _CHUNK: Final = 1 << 16
 _LONGEST_TAG: Final = 1 << 20  # bytes; a longer one is not closed
 _DEEPEST: Final = 256  # elements within elements
+_MOST_ELEMENTS: Final = 200_000_000  # a sheet as large as Excel allows has fewer
 _LARGEST_FILE: Final = 1 << 30  # bytes of a file that comes through a pipe
 _SMALL_PART: Final = 1 << 24  # bytes; what a package says of itself is much shorter
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -121,13 +122,16 @@ class Package:
         """
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
-        depth = 0
+        depth = made = 0
 
         def start(name: str, attributes: Mapping[str, str]) -> None:
-            nonlocal depth
+            nonlocal depth, made
             depth += 1
+            made += 1
             if depth > _DEEPEST:
                 raise self._wrong("found XML nested without end")
+            if made > _MOST_ELEMENTS:
+                raise self.too_large()
             handler.start(
                 name.rpartition(" ")[2],
                 {key.rpartition(" ")[2]: value for key, value in attributes.items()},
@@ -148,6 +152,7 @@ class Package:
             try:
                 parser.Parse(chunk, not chunk)
             except (expat.ExpatError, LookupError, ValueError) as error:
+                # The last two: an encoding expat cannot use, or a value a handler cannot.
                 raise self.damaged() from error
             if chunk and read - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG + _CHUNK:
                 raise self.damaged()
@@ -197,12 +202,11 @@ class Package:
                 f"expected {self._kind.name} ({self._kind.ending}), found an empty file; check "
                 f"its export"
             )
-        text = all(byte in _TEXT_LIKE for byte in head) and not head.startswith(b"%PDF-")
-        raise self._wrong(
-            "found what looks like text: give it the ending .txt or .csv, or else"
-            if text
-            else "found a file of another kind"
-        )
+        if all(byte in _TEXT_LIKE for byte in head) and not head.startswith(b"%PDF-"):
+            raise self._wrong(
+                "found what looks like text", or_else="give it the ending .txt or .csv"
+            )
+        raise self._wrong("found a file of another kind")
 
     def _doctype(self, *_: object) -> None:
         raise self._wrong("found XML with a document type, which Office never writes")
@@ -213,10 +217,10 @@ class Package:
             f"open it in {self._kind.program} and save it without a password"
         )
 
-    def _wrong(self, found: str) -> TranscriptError:
-        sign = "" if found.endswith("else") else ";"
+    def _wrong(self, found: str, *, or_else: str = "") -> TranscriptError:
+        advice = f"{or_else}, or {self._kind.advice}" if or_else else self._kind.advice
         return self._source.error(
-            f"expected {self._kind.name} ({self._kind.ending}), {found}{sign} {self._kind.advice}"
+            f"expected {self._kind.name} ({self._kind.ending}), {found}; {advice}"
         )
 
 

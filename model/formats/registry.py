@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from alliance.model.formats.documents import read_docx
+from alliance.model.formats.excel import read_xlsx
 from alliance.model.formats.jsonlines import read_json, read_jsonl
 from alliance.model.formats.plain import read_plain
 from alliance.model.formats.source import RawSession, Source
@@ -35,6 +36,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             Format("vtt", (".vtt",), "WebVTT subtitles", read_vtt),
             Format("srt", (".srt",), "SubRip subtitles", read_srt),
             Format("docx", (".docx", ".docm"), "a Word document", read_docx),
+            Format("xlsx", (".xlsx", ".xlsm"), "an Excel workbook, one turn a row", read_xlsx),
         )
     }
 )

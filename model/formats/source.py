@@ -27,6 +27,7 @@ class Source:
         columns: the caller's names of columns, by field.
         encoding: a codec's name, or None.
         place: what people call a line of a file that is no text; None for ``file:line``.
+        part: the part of the file that is read (a sheet), where several hold sessions.
     """
 
     stream: BinaryIO
@@ -35,12 +36,14 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     place: Callable[[int], str] | None = None
+    part: str = ""
 
     @property
     def stem(self) -> str:
         """The file's name without folder and suffix: the id of a session that has none."""
         stem = PurePath(self.name).stem.strip()
-        return stem if stem and self.name != "-" else _UNNAMED
+        stem = stem if stem and self.name != "-" else _UNNAMED
+        return f"{stem} {self.part}" if self.part else stem
 
     def lines(self) -> Iterator[str]:
         """The lines, each with its line end.
@@ -88,8 +91,8 @@ class RawSession:
     """A session as the file has it; ``line`` is where it starts.
 
     ``client_id``, ``date`` (ISO 8601) and ``number`` are as in
-    :class:`~alliance.model.session.Session`; ``advice`` is what the format lets the user do about
-    a speaker who is none.
+    :class:`~alliance.model.session.Session`; ``source`` is the part of the file it stands in, where
+    errors name that; ``advice`` is what the format lets the user do about a speaker who is none.
     """
 
     id: str

@@ -40,3 +40,9 @@ def time_ms(value: str | float, *, unit_ms: bool) -> int | None:
         return None
     ms = value if unit_ms else value * 1000
     return round(ms) if 0 <= ms <= _LONGEST_MS else None
+
+
+def clock_text(ms: int) -> str:
+    """Milliseconds as a clock's time, such as ``0:01:23.500``."""
+    seconds, rest = divmod(ms, 1000)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"

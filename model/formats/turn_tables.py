@@ -9,6 +9,7 @@ from alliance.model.formats.prefixes import TimeMark, time_mark
 from alliance.model.formats.records import Record
 from alliance.model.formats.roles import RoleMap, clean_name
 from alliance.model.formats.source import RawTurn, Source
+from alliance.model.formats.times import clock_text
 from alliance.model.formats.word import Cell, Paragraph, Table, TableRow
 
 __all__ = ["Layout", "TableTurns", "is_legend", "lines_of_table", "turns_of_table"]
@@ -244,17 +245,12 @@ def _write_times(values: dict[str, str], beside: TimeMark | None) -> None:
     """Write the times as tables have them: without brackets, and a span's end by itself."""
     end = time_mark(values.get("end", ""))
     if end is not None and end.start_ms is not None:
-        values["end"] = _clock(end.start_ms)
+        values["end"] = clock_text(end.start_ms)
     mark = time_mark(values.get("start", "")) or (None if values.get("start") else beside)
     if mark is not None and mark.start_ms is not None:
-        values["start"] = _clock(mark.start_ms)
+        values["start"] = clock_text(mark.start_ms)
         if mark.end_ms is not None and not values.get("end"):
-            values["end"] = _clock(mark.end_ms)
-
-
-def _clock(ms: int) -> str:
-    seconds, rest = divmod(ms, 1000)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:03}"
+            values["end"] = clock_text(mark.end_ms)
 
 
 def _name(cell: str) -> str:
