@@ -18,6 +18,8 @@ from alliance.serve.http import (
     live_routes,
     model_document,
     operations,
+    page_files,
+    page_routes,
     problems,
     timelines,
 )
@@ -30,6 +32,7 @@ from alliance.serve.http.metrics import Metrics
 from alliance.serve.http.middleware import BodyLimits, Envelope, Guard
 from alliance.serve.http.openapi import describe
 from alliance.serve.http.settings import Settings
+from alliance.serve.http.store_check import StoreCheck
 
 __all__ = ["create_app"]
 
@@ -78,6 +81,7 @@ def create_app(
     state.versions = {"name": "", "codebook": CODEBOOK_VERSION}
     state.ready = False
     state.queue = None
+    state.store_check = None if store is None else StoreCheck(store.ping)
     app.openapi = describe(app)  # type: ignore[method-assign]
     problems.install(app)
     for router in (
@@ -86,6 +90,8 @@ def create_app(
         model_document.router,
         operations.router,
         docs_page.router,
+        page_files.router,
+        page_routes.router,
     ):
         app.include_router(router)
     if store is not None:

@@ -33,6 +33,7 @@ _SECURITY: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 _RETRY_BODY: Final = 2  # seconds
+_KEY_SECONDS: Final = 10.0
 
 
 class Envelope:
@@ -149,8 +150,18 @@ class Guard:
             and not _shows_key(connection)
         ):
             return None
-        # The ring of keys may be a database.
-        caller = await asyncio.to_thread(self._access.caller, connection)
+        # The ring of keys may be a database, and it may hang.
+        try:
+            async with asyncio.timeout(_KEY_SECONDS):
+                caller = await asyncio.to_thread(self._access.caller, connection)
+        except TimeoutError:
+            raise Problem(
+                503,
+                "Store busy",
+                f"expected to look the key up within {_KEY_SECONDS:g} s, found the store silent; "
+                f"try again",
+                {"Retry-After": str(_RETRY_BODY)},
+            ) from None
         if path.startswith("/v1/") and not scope["app"].state.ready:
             raise not_ready()
         return caller

@@ -32,7 +32,7 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """The model is warm and requests are answered."""
+    """The model is warm, the store, if there is one, answers, and so do requests."""
 
     status: str = Field(description="`ready`.")
     model: ModelVersion
@@ -70,13 +70,16 @@ async def livez(request: Request) -> Alive:
     "/readyz",
     operation_id="get_readyz",
     tags=["operations"],
-    summary="Whether the model is warm",
+    summary="Whether requests will be answered",
 )
 async def readyz(request: Request) -> Ready:
-    """503 until the model has labelled its first turns."""
-    if not request.app.state.ready:
+    """503 until the model has labelled its first turns, and while the store does not answer."""
+    state = request.app.state
+    if not state.ready:
         raise not_ready()
-    return Ready(status="ready", model=ModelVersion(**request.app.state.versions))
+    if state.store_check is not None:
+        await state.store_check.ask()
+    return Ready(status="ready", model=ModelVersion(**state.versions))
 
 
 @router.get(
