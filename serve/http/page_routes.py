@@ -1,0 +1,214 @@
+"""What the page asks for; not part of the API. It keeps nothing but what the store is told to."""
+
+import asyncio
+import io
+from collections.abc import Mapping
+from functools import partial
+from importlib.resources import files
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+
+from alliance.model.labelled import LabelledSession, Purpose, unlabelled_reason
+from alliance.model.session import Session
+from alliance.model.timeline import timeline
+from alliance.serve.http.access import Caller, require
+from alliance.serve.http.batching import LabelQueue
+from alliance.serve.http.intake import (
+    NotLabelled,
+    read_form,
+    read_request,
+    reading_problems,
+    within_limits,
+)
+from alliance.serve.http.messages import MAX_SESSIONS, UploadOptions
+from alliance.serve.http.page_messages import CodingsIn
+from alliance.serve.http.problems import Problem, not_ready, schema_names
+from alliance.serve.http.store_calls import call, not_found, store_of
+from alliance.serve.page.comparison import CodedTurn, compare
+from alliance.serve.page.preview import Preview, previews
+from alliance.serve.page.teaching_set import TeachingSession, teaching_set
+
+__all__ = ["router"]
+
+router: Final = APIRouter(prefix="/page", include_in_schema=False)
+
+_EXAMPLE: Final = "first_strain.vtt"
+_PLAIN: Final = UploadOptions(format=None, encoding=None)
+
+Labels = Annotated[Caller, Depends(require("label"))]
+Reads = Annotated[Caller, Depends(require("read"))]
+
+
+@router.get("/state")
+async def state(request: Request) -> dict[str, Any]:
+    """Who is here, what they may do, and the token that their changes must carry."""
+    caller: Caller = request.state.caller
+    app = request.app.state
+    login = app.access.login(request) if app.access.asks_for_keys else None
+    return {
+        "ready": app.ready,
+        "keys": app.access.asks_for_keys,
+        "csrf": "" if login is None else login.csrf,
+        "who": caller.key_id,
+        "may": [scope for scope in ("label", "read", "annotate") if caller.may(scope)],
+        "store": app.store is not None,
+        "model": app.versions,
+    }
+
+
+@router.post("/preview")
+async def preview(request: Request, caller: Labels) -> dict[str, Any]:
+    """The sessions of a file and the speakers in them, before their roles are settled."""
+    content, name, options = await read_form(request, schema_names(request.app))
+    found = await asyncio.to_thread(_previews, content, name, options)
+    return {"sessions": [one.to_dict() for one in found]}
+
+
+def _previews(content: bytes, name: str, options: UploadOptions) -> list[Preview]:
+    found: list[Preview] = []
+    with reading_problems(name, options):
+        for one in previews(
+            io.BytesIO(content),
+            name=name or "session",
+            format=options.format,
+            columns=options.columns or None,
+            encoding=options.encoding,
+        ):
+            if len(found) == MAX_SESSIONS:
+                raise Problem(
+                    422,
+                    "File cannot be read",
+                    f"expected at most {MAX_SESSIONS} sessions, found more; split the file",
+                )
+            session = within_limits(one.session)
+            if isinstance(session, NotLabelled):
+                raise session.problem
+            found.append(one)
+    return found
+
+
+@router.get("/example")
+def example(request: Request, caller: Labels) -> dict[str, Any]:
+    """The example session, as a preview of its file."""
+    content = (files("alliance.serve") / "examples" / _EXAMPLE).read_bytes()
+    found = _previews(content, _EXAMPLE, _PLAIN)
+    return {"sessions": [one.to_dict() for one in found]}
+
+
+@router.post("/timeline")
+async def show(request: Request, caller: Labels) -> dict[str, Any]:
+    """The timeline of a session that is sent, as the page shows it; nothing is kept."""
+    work = await read_request(request)
+    if not work.single or not isinstance(work.sessions[0], Session):
+        raise Problem(
+            422, "Invalid request", "expected one session, found another number; send each alone"
+        )
+    return await _labelled(request, work.sessions[0], chosen=work.purpose)
+
+
+async def _labelled(request: Request, session: Session, *, chosen: Purpose) -> dict[str, Any]:
+    queue = _queue(request)
+
+    def made() -> dict[str, Any]:
+        labelled = queue.classifier.label_for(session)
+        request.app.state.metrics.labelled(labelled[chosen].turns)
+        return _shown(labelled, chosen=chosen)
+
+    (shown,) = await queue.run_all([made], turns=len(session.turns))
+    return shown
+
+
+def _shown(labelled: Mapping[Purpose, LabelledSession], *, chosen: Purpose) -> dict[str, Any]:
+    """A labelled session as HTML, and as JSON with the labels of the chosen purpose."""
+    from alliance.serve.report.render import render_timeline_fragment
+    from alliance.serve.report.view import Names, TimelineView
+
+    view = TimelineView.from_timelines(
+        [timeline(each) for each in labelled.values()], chosen=chosen, names=Names.KEEP
+    )
+    return {
+        "html": str(render_timeline_fragment(view)),
+        "timeline": timeline(labelled[chosen]).to_dict(),
+    }
+
+
+@router.get("/sessions/{session_id}")
+async def stored(request: Request, caller: Reads, session_id: str) -> dict[str, Any]:
+    """A stored session: its timeline as it was stored, and what people say of its turns."""
+    if request.app.state.store is None:
+        raise not_found("session")
+    store = store_of(request)
+    found = await call(lambda: store.sessions.get(caller, session_id))
+    if found is None:
+        raise not_found("session")
+    _, labelled, given_id = found
+    annotations = await call(lambda: store.annotations.of(caller, session_id))
+    purpose = labelled.model.purpose
+    shown = await asyncio.to_thread(partial(_shown, {purpose: labelled}, chosen=purpose))
+    return {
+        **shown,
+        "given_id": given_id,
+        "annotations": [one.to_dict() for one in annotations],
+    }
+
+
+@router.get("/teaching")
+async def teaching(request: Request, caller: Labels) -> dict[str, Any]:
+    """The teaching set's sessions, without anything that tells their codes."""
+    return {"sessions": [_blind(one) for one in teaching_set()]}
+
+
+def _blind(one: TeachingSession) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "title": one.title,
+        "setting": one.setting,
+        "client": one.client,
+        "turns": [turn.to_dict() for turn in one.session.turns],
+    }
+
+
+@router.get("/teaching/{session_id}")
+async def coding(request: Request, caller: Labels, session_id: str) -> dict[str, Any]:
+    """What is shown once a learner has coded: the settled codes, their reasons, the model."""
+    found = next((one for one in teaching_set() if one.id == session_id), None)
+    if found is None:
+        raise not_found("session")
+    shown = await _labelled(request, found.session, chosen=Purpose.RESEARCH)
+    return {
+        **shown,
+        "shows": found.shows,
+        "coding": _coding(found),
+        "reasons": {str(turn): reason for turn, reason in found.reasons.items()},
+    }
+
+
+def _coding(one: TeachingSession) -> list[dict[str, Any]]:
+    return [
+        {"turn": index, "label": code.label.value, "marker": code.value}
+        for index, (turn, code) in enumerate(zip(one.session.turns, one.codes, strict=True))
+        if unlabelled_reason(turn) is None
+    ]
+
+
+@router.post("/compare")
+async def compare_codings(request: Request, caller: Labels, body: CodingsIn) -> dict[str, Any]:
+    """Agreement of codings of one session, each with each, and where they differ."""
+    codings: dict[str, dict[int, CodedTurn]] = {}
+    try:
+        for one in body.codings:
+            codings[one.who] = {
+                coded.turn: CodedTurn(coded.label, coded.marker) for coded in one.turns
+            }
+    except ValueError as error:
+        # Our own words, of labels and markers.
+        raise Problem(422, "Not in the codebook", str(error)) from None
+    return compare(codings).to_dict()
+
+
+def _queue(request: Request) -> LabelQueue:
+    if not request.app.state.ready:
+        raise not_ready()
+    queue: LabelQueue = request.app.state.queue
+    return queue

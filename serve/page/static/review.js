@@ -1,0 +1,221 @@
+// A timeline with its review: the model's label, one's own and other people's, side by side.
+
+import { $, all, announce, el, fill, isShortcut, notice, said, words } from "./dom.js";
+import { inWords, judged, labels, sign } from "./codebook.js";
+import { saveCoding } from "./files.js";
+import { judgingForm } from "./judging.js";
+import { addMoment } from "./playlist.js";
+import { judge, keep, othersOf, reviewer, room, setReviewer, takeOwn } from "./room.js";
+import { mountTimeline } from "./timeline.js";
+
+const view = $('[data-view="timeline"]');
+const place = $("[data-timeline]", view);
+const field = $("[data-reviewer]", view);
+let session = null;
+let handle = null;
+let selected = null;
+let open = null; // {turn, block}: where the details stand that were opened last
+
+export function setUp() {
+  field.addEventListener("change", () => {
+    setReviewer(field.value);
+    field.value = reviewer();
+    session.judgements.clear();
+    takeOwn(session);
+    showMarks();
+    if (open && isOpen(open.turn)) fillBlock();
+  });
+  for (const button of all("[data-save]", view)) {
+    button.addEventListener("click", () => {
+      saveCoding(session, reviewer(), button.dataset.save);
+      session.unsaved = false;
+    });
+  }
+  $("[data-store-it]", view).addEventListener("click", storeIt);
+  place.addEventListener("alliance:select", (event) => (selected = event.detail.turn));
+  place.addEventListener("alliance:purpose", showMarks);
+  place.addEventListener("alliance:detail", (event) => {
+    const { turn, element } = event.detail;
+    open = { turn, block: el("section", { class: "review", "aria-label": words.review }) };
+    element.append(open.block);
+    fillBlock();
+  });
+  document.addEventListener("keydown", onKey);
+}
+
+export function show(given) {
+  session = given;
+  selected = open = null;
+  $("h1 bdi", view).textContent = session.title;
+  $("[data-facts]", view).textContent = session.facts;
+  field.value = reviewer();
+  // The server made this HTML and escaped every word of the transcript in it.
+  place.innerHTML = session.shown.html;
+  handle?.destroy?.();
+  handle = mountTimeline($(".timeline", place));
+  $("[data-store-it]", view).hidden =
+    session.stored || !session.request || !room.state.store || !room.state.may.includes("label");
+  showMarks();
+}
+
+function onKey(event) {
+  if (view.hidden || !isShortcut(event)) return;
+  const digit = Number(event.key);
+  if (open?.form && isOpen(open.turn) && digit >= 1 && digit <= labels.length) {
+    open.form.choose(digit - 1);
+  } else if (event.key === "d") withTurn(disagree);
+  else if (event.key === "a") withTurn(agree);
+  else if (event.key === "m") withTurn(toPlaylist);
+  else return;
+  event.preventDefault();
+}
+
+function withTurn(act) {
+  if (selected === null) announce(words.select_first);
+  else if (!modelOf(selected)) announce(fill(words.no_label, { turn: selected }));
+  else act(selected);
+}
+
+const isOpen = (turn) => open?.turn === turn && open.block.isConnected;
+
+// What the model says under the thresholds that are chosen now; null for a turn without a label.
+function modelOf(turn) {
+  const found = handle.labelOf(turn);
+  return found && { label: found.label.key, marker: found.marker, abstained: found.abstained };
+}
+
+function disagree(turn) {
+  if (!isOpen(turn)) $(`#turn-${turn} .no`, place).click();
+  fillBlock({ editing: true });
+}
+
+async function agree(turn) {
+  const { label, marker } = modelOf(turn);
+  await store(turn, { label, marker, note: session.judgements.get(turn)?.note ?? "" });
+}
+
+function toPlaylist(turn) {
+  const model = modelOf(turn);
+  const own = session.judgements.get(turn);
+  const said = [{ who: words.model, label: model.label, marker: model.marker }];
+  if (own) said.unshift({ who: reviewer(), label: own.label, marker: own.marker });
+  addMoment(session, turn, { said, note: own?.note ?? "" });
+}
+
+async function store(turn, judgement) {
+  try {
+    await judge(session, turn, judgement);
+  } catch (failure) {
+    if (open?.form) open.form.complain(failure.message);
+    else notice(failure.message);
+    return;
+  }
+  const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const status = session.unsaved ? words.kept : fill(words.stored, { who: reviewer(), time });
+  showMarks();
+  if (isOpen(turn)) {
+    fillBlock({ status });
+    $("button", open.block)?.focus();
+  }
+  announce(`${fill(words.coded_turn, { turn, label: inWords(judgement.label, judgement.marker) })}. ${status}`);
+}
+
+function row(title, ...content) {
+  return el("div", {}, el("dt", {}, title), el("dd", {}, ...content));
+}
+
+function fillBlock({ editing = false, status = "" } = {}) {
+  const { turn, block } = open;
+  const model = modelOf(turn);
+  open.form = null;
+  if (!model) {
+    block.hidden = true;
+    return;
+  }
+  const own = session.judgements.get(turn);
+  const others = othersOf(session, turn);
+  const role = session.turns[turn].speaker;
+  if (editing) {
+    open.form = judgingForm({
+      role,
+      given: own,
+      save: (judgement) => store(turn, judgement),
+      cancel: () => {
+        fillBlock();
+        $("button", block)?.focus();
+      },
+    });
+  }
+  const button = (name, key, act) =>
+    el("button", { type: "button", "aria-keyshortcuts": key, on: { click: act } }, name, " ", el("kbd", { "aria-hidden": "true" }, key));
+  block.replaceChildren(
+    el(
+      "dl",
+      { class: "voices" },
+      row(
+        words.model,
+        model.abstained ? `${words.model_abstains} ` : null,
+        judged(model.label, model.marker),
+      ),
+      row(
+        words.you,
+        own ? judged(own.label, own.marker) : el("span", { class: "small" }, words.nothing_yet),
+        own?.note ? said(own.note, "q") : null,
+      ),
+      others.length
+        ? row(
+            words.others,
+            others.map((one) =>
+              el("p", {}, el("bdi", {}, one.who), ": ", judged(one.label, one.marker), one.note ? said(one.note, "q") : null),
+            ),
+          )
+        : null,
+    ),
+    ...(editing
+      ? [open.form.element]
+      : [
+          el(
+            "p",
+            { class: "actions" },
+            button(words.disagree, "d", () => disagree(turn)),
+            button(words.agree, "a", () => agree(turn)),
+            button(words.to_playlist, "m", () => toPlaylist(turn)),
+          ),
+        ]),
+    status ? el("p", { class: "small status" }, status) : "",
+  );
+  if (editing) open.form.focus();
+}
+
+// What people say, beside the model's label in the transcript: never in its place.
+function showMarks() {
+  const turns = new Set([...session.judgements.keys(), ...session.said.map((one) => one.turn)]);
+  for (const old of all(".own-mark", place)) old.remove();
+  for (const turn of turns) {
+    const item = $(`#turn-${turn} .turn-mark`, place);
+    if (!item) continue;
+    const own = session.judgements.get(turn);
+    const marks = [...(own ? [[words.you, own]] : []), ...othersOf(session, turn).map((one) => [one.who, one])];
+    item.append(
+      ...marks.map(([who, one]) =>
+        el("span", { class: "own-mark" }, el("bdi", {}, who), ": ", sign(one.label), " ", inWords(one.label, one.marker)),
+      ),
+    );
+  }
+  const count = session.judgements.size;
+  $("[data-reviewed]", view).textContent = count
+    ? fill(words.reviewed, { count })
+    : words.reviewed_none;
+}
+
+async function storeIt() {
+  try {
+    await keep(session);
+  } catch (failure) {
+    notice(failure.message);
+    return;
+  }
+  announce(words.kept_in_store);
+  history.replaceState(null, "", `#/${session.key}`);
+  $("[data-store-it]", view).hidden = true;
+}
