@@ -19,7 +19,9 @@ _STALE = ("test-*.npz", "deletions.json")
 _KEPT = "test-uncalibrated.npz"
 
 
-def recalibrate(folder: Path, annomi: Sequence[CodedSession], *, tell: Tell) -> None:
+def recalibrate(
+    folder: Path, annomi: Sequence[CodedSession], *, threads: int | None = None, tell: Tell
+) -> None:
     """Fit every fold's calibration and thresholds anew to what its model says of its dev fold.
 
     The networks stay as they are. Each fold's test predictions are made again; figures that were
@@ -29,6 +31,7 @@ def recalibrate(folder: Path, annomi: Sequence[CodedSession], *, tell: Tell) -> 
     Args:
         folder: the folder of a finished cross-validation.
         annomi: the folded sessions.
+        threads: to compute with; None for all.
         tell: told what is going on.
 
     Raises:
@@ -39,14 +42,16 @@ def recalibrate(folder: Path, annomi: Sequence[CodedSession], *, tell: Tell) -> 
         tell(f"fold {number}: calibration and thresholds")
         place = folder / f"fold-{number}"
         _, dev, test = split(annomi, number)
-        classifier = RuptureClassifier.load(place / "model")
+        classifier = RuptureClassifier.load(place / "model", threads=threads)
         classifier.calibration = Calibration()
         raw = collect(classifier, dev)
         _write(place / "model", *fit(raw.probabilities, raw.gold))
         for stale in (path for glob in _STALE for path in place.glob(glob)):
             if stale.name != _KEPT:
                 stale.unlink()
-        collect(RuptureClassifier.load(place / "model"), test).save(place / "test.npz")
+        collect(RuptureClassifier.load(place / "model", threads=threads), test).save(
+            place / "test.npz"
+        )
     whole = folder / "all" / "model"
     if whole.is_dir():
         tell("the model trained on all folds")

@@ -177,7 +177,7 @@ def crossvalidate(
     if again:
         from alliance.training.recalibration import recalibrate
 
-        recalibrate(out, sessions, tell=tell)
+        recalibrate(out, sessions, threads=threads, tell=tell)
     report = run(
         settings,
         sessions,
