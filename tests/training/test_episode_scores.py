@@ -8,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alliance.model.codebook import Label
+from alliance.model.episode_matching import Span, match_episodes
 from alliance.model.labelled import LabelledSession, LabelledTurn, ModelInfo, Probabilities
 from alliance.model.session import Session, Turn
 from alliance.model.timeline import timeline
 from alliance.training.episode_scores import (
     NEAR_TURNS,
-    Span,
     episode_figures,
-    match_episodes,
     spans,
 )
 from alliance.training.predictions import Predictions
