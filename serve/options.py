@@ -8,6 +8,7 @@ import typer
 
 from alliance.model.codebook import Role
 from alliance.model.errors import ConfigError
+from alliance.model.formats import FORMATS
 from alliance.model.labelled import Purpose
 
 RoleOption = Annotated[
@@ -23,7 +24,8 @@ ColumnOption = Annotated[
     typer.Option(
         "--column",
         metavar="text|speaker|...=NAME",
-        help="Which column of a table holds what, e.g. text=utterance. May be repeated.",
+        help="Which column of a table (or tier of annotations) holds what, e.g. text=utterance. "
+        "May be repeated.",
     ),
 ]
 EncodingOption = Annotated[
@@ -35,7 +37,7 @@ InputFormatOption = Annotated[
     typer.Option(
         "--input-format",
         metavar="NAME",
-        help="txt, csv, tsv, jsonl, json, vtt or srt.",
+        help=f"How to read the files, whatever they end in: {', '.join(FORMATS)}.",
     ),
 ]
 ModelOption = Annotated[
