@@ -87,6 +87,13 @@ def find_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> l
     return list(found.values())
 
 
+def why_unread(name: str, error: InputError | OSError) -> str:
+    """One sentence on an input that could not be read, with its name."""
+    if isinstance(error, OSError):
+        return f"{name}: expected a readable file, found: {error.strerror or error}"
+    return str(error)
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -11,7 +11,7 @@ from typing import BinaryIO, Protocol, TextIO
 from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
-from alliance.serve.inputs import STDIN, Reading, find_files
+from alliance.serve.inputs import STDIN, Reading, find_files, why_unread
 from alliance.serve.output import Output, open_output
 from alliance.serve.progress import Progress
 from alliance.serve.table import TableFormat, TableWriter, format_of
@@ -175,7 +175,7 @@ class _Batch:
             try:
                 session = next(sessions, None)
             except (InputError, OSError) as error:
-                raise _UnreadableError(_sentence(name, error)) from error
+                raise _UnreadableError(why_unread(name, error)) from error
             if session is None:
                 return
             yield session
@@ -193,15 +193,9 @@ def _opened(file: Path | str) -> Iterator[BinaryIO]:
     try:
         stream = Path(file).open("rb")  # noqa: SIM115  # the next line closes it; this one is tried
     except OSError as error:
-        raise _UnreadableError(_sentence(str(file), error)) from error
+        raise _UnreadableError(why_unread(str(file), error)) from error
     with stream:
         yield stream
-
-
-def _sentence(name: str, error: InputError | OSError) -> str:
-    if isinstance(error, OSError):
-        return f"{name}: expected a readable file, found: {error.strerror or error}"
-    return str(error)
 
 
 def _size(file: Path | str) -> int:
