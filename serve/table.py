@@ -45,7 +45,8 @@ DECIMALS: Final = 6
 """Digits after the point of a probability."""
 
 _TEXT_FORMATS: Final = ("csv", "jsonl")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula."""
 
 
 class TableFormat(StrEnum):
@@ -155,6 +156,6 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.{DECIMALS}f}"
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
         return "'" + value
     return str(value)

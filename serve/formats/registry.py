@@ -65,18 +65,36 @@ def _table(table_format: TableFormat, description: str, implementation: str) -> 
     )
 
 
+def _session(
+    name: str, suffix: str, description: str, implementation: str, *, single: bool = False
+) -> WriterEntry:
+    module = f"alliance.serve.formats.{implementation}"
+    return WriterEntry(name, suffix, description, module, table=False, single=single)
+
+
 TABLE_WRITERS: Final[Mapping[str, WriterEntry]] = MappingProxyType(
     {
         each.name: each
         for each in (
             _table(TableFormat.CSV, "a table of text", "text_tables:CsvWriter"),
             _table(TableFormat.JSONL, "one JSON object a turn", "text_tables:JsonlWriter"),
+            _table(TableFormat.PARQUET, "a typed table", "parquet:ParquetWriter"),
+            _table(TableFormat.XLSX, "an Excel workbook", "xlsx:XlsxWriter"),
+            _table(TableFormat.SAV, "SPSS, with value labels", "spss:SavWriter"),
         )
     }
 )
 """The tables: one row a turn, as many sessions as there are."""
 
-SESSION_WRITERS: Final[Mapping[str, WriterEntry]] = MappingProxyType({})
+SESSION_WRITERS: Final[Mapping[str, WriterEntry]] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            _session("eaf", ".eaf", "tiers of an ELAN file", "eaf:EafWriter", single=True),
+            _session("vtt", ".vtt", "subtitles, one cue a rupture", "vtt:VttWriter", single=True),
+        )
+    }
+)
 """The files of the field's tools, made of whole sessions."""
 
 WRITERS: Final[Mapping[str, WriterEntry]] = MappingProxyType({**TABLE_WRITERS, **SESSION_WRITERS})
@@ -93,6 +111,7 @@ class OpenWriter:
     def __init__(self, writer: LabelWriter, stack: ExitStack) -> None:
         self._writer = writer
         self._stack = stack
+        self._closed = False
 
     def rows(self, rows: Iterable[Row]) -> None:
         """Turns as rows (:func:`alliance.serve.table.row`), a session's in order and together.
@@ -117,12 +136,20 @@ class OpenWriter:
             InputError: if the format cannot hold what it was given; no file appears then.
             OSError: if it cannot be written.
         """
+        self._closed = True
         with self._stack:
-            self._writer.close()
+            try:
+                self._writer.close()
+            except BaseException:
+                self._writer.discard()
+                raise
 
     def discard(self) -> None:
-        """Give up: no file appears."""
-        self._stack.__exit__(GeneratorExit, GeneratorExit(), None)
+        """Give up: no file appears. Does nothing once the file is complete."""
+        if not self._closed:
+            self._closed = True
+            self._writer.discard()
+            self._stack.__exit__(_DiscardedError, _DiscardedError(), None)
 
     def __enter__(self) -> Self:
         return self
@@ -133,10 +160,14 @@ class OpenWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
+        if kind is None and not self._closed:
             self.close()
         else:
-            self._stack.__exit__(kind, error, trace)
+            self.discard()
+
+
+class _DiscardedError(Exception):
+    """Tells the output that nothing is to be kept."""
 
 
 def open_writer(

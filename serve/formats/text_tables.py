@@ -25,6 +25,9 @@ class _TextTableWriter(LabelWriter):
         self._table.rows(rows)
         self._text.flush()
 
+    def discard(self) -> None:
+        self._text.detach()
+
     def close(self) -> None:
         self._text.detach()  # flushes; the stream outlives the writer
 

@@ -78,6 +78,9 @@ class LabelWriter(ABC):
             InputError: if the format cannot hold what it was given.
         """
 
+    def discard(self) -> None:  # noqa: B027  # most have nothing to let go
+        """Give up: let go of what :meth:`close` would have; what was written is not a file."""
+
 
 def missing_library(what: str) -> MissingExtraError:
     """The error for a library of the ``[formats]`` extra that is not installed.
