@@ -7,8 +7,8 @@ import numpy as np
 from alliance.model import agreement
 from alliance.model.agreement import Floats
 from alliance.model.codebook import LABELS
+from alliance.model.estimates import estimates
 from alliance.training.block import named
-from alliance.training.estimates import estimates
 from alliance.training.predictions import Predictions
 
 __all__ = ["COVERAGES", "abstention_figures"]

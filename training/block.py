@@ -7,7 +7,7 @@ import numpy as np
 from alliance.model import agreement
 from alliance.model.agreement import Bools, Floats, Ints
 from alliance.model.codebook import LABELS
-from alliance.training.estimates import Estimate, estimates
+from alliance.model.estimates import Estimate, estimates
 from alliance.training.predictions import NONE, Predictions
 
 __all__ = ["FEW", "block_figures", "named"]

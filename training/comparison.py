@@ -6,7 +6,7 @@ import numpy as np
 
 from alliance.model import agreement
 from alliance.model.agreement import Ints
-from alliance.training.estimates import LEVEL, estimate
+from alliance.model.estimates import LEVEL, estimate
 from alliance.training.predictions import ROLES, Predictions
 
 __all__ = ["comparison"]

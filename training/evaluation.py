@@ -12,10 +12,10 @@ import numpy as np
 from alliance.model import agreement
 from alliance.model.agreement import Floats
 from alliance.model.codebook import CODEBOOK_VERSION, MARKER_ORDER
+from alliance.model.estimates import LEVEL, estimates
 from alliance.training.abstention import abstention_figures
 from alliance.training.block import FEW, block_figures, named
 from alliance.training.comparison import comparison
-from alliance.training.estimates import LEVEL, estimates
 from alliance.training.groups import Groups, group_figures
 from alliance.training.predictions import (
     NONE,

@@ -15,12 +15,12 @@ import numpy as np
 
 from alliance.model.agreement import Floats
 from alliance.model.classifier import RuptureClassifier
+from alliance.model.estimates import estimates, nested
 from alliance.model.explain import explain_turn, neighbours, words_of
 from alliance.model.explanation import TurnExplanation
 from alliance.model.labelled import Purpose
 from alliance.model.occlusion import Occlusion, Span
 from alliance.model.session import Session
-from alliance.training.estimates import estimates, nested
 from alliance.training.predictions import ROLES
 from alliance.training.session_turns import SPEAKERS
 from alliance.training.tables import estimate, table

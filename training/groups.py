@@ -10,9 +10,9 @@ import numpy as np
 from alliance.model import agreement
 from alliance.model.agreement import Floats
 from alliance.model.codebook import LABELS
+from alliance.model.estimates import estimates
 from alliance.training.block import FEW, named
 from alliance.training.corpora import CodedSession
-from alliance.training.estimates import estimates
 from alliance.training.predictions import ROLES, Predictions
 
 __all__ = ["OTHERS", "Groups", "group_figures", "session_groups"]

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from alliance.model.agreement import Bools, Floats, Ints, auroc
-from alliance.training.estimates import estimates
+from alliance.model.estimates import estimates
 from alliance.training.predictions import NONE, Predictions
 from alliance.training.ratings import Ratings
 from alliance.training.session_turns import (

@@ -8,7 +8,7 @@ import numpy as np
 from alliance.model import agreement
 from alliance.model.agreement import Bools, Floats, Ints
 from alliance.model.codebook import LABELS
-from alliance.training.estimates import estimates
+from alliance.model.estimates import estimates
 from alliance.training.predictions import NONE, Predictions
 from alliance.training.session_turns import SPEAKERS
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from alliance.model.agreement import Bools, Floats, Ints
 from alliance.model.codebook import LABELS, Label
-from alliance.training.estimates import estimates, nested
+from alliance.model.estimates import estimates, nested
 from alliance.training.predictions import NONE, ROLES, Predictions
 
 __all__ = [
@@ -130,7 +130,7 @@ class Statistic(Protocol):
         ...
 
     def __call__(self, drawn: Floats) -> Mapping[str, Floats]:
-        """Named figures, as :func:`alliance.training.estimates.estimates` takes them."""
+        """Named figures, as :func:`alliance.model.estimates.estimates` takes them."""
         ...
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from alliance.model.agreement import Floats
-from alliance.training.estimates import UNDEFINED, estimates, nested
+from alliance.model.estimates import UNDEFINED, estimates, nested
 
 
 def test_an_estimate_has_a_value_and_an_interval_around_it() -> None:
