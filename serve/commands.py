@@ -13,6 +13,7 @@ from alliance.serve.options import (
     EncodingOption,
     InputFormatOption,
     ModelOption,
+    NamesOption,
     NoTextOption,
     PurposeOption,
     RoleOption,
@@ -20,6 +21,7 @@ from alliance.serve.options import (
     parse_columns,
     parse_roles,
 )
+from alliance.serve.report.names import Names
 from alliance.serve.table import TableFormat
 
 if TYPE_CHECKING:
@@ -113,6 +115,11 @@ def timeline(
     as_json: Annotated[
         bool, typer.Option("--json", help="Write the timeline as JSON to standard output.")
     ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write a report: one page that opens offline."),
+    ] = None,
+    names: NamesOption = Names.HIDE,
     explain: Annotated[
         bool,
         typer.Option(
@@ -136,6 +143,7 @@ def timeline(
     Examples:
       alliance timeline --example
       alliance timeline session.vtt --explain
+      alliance timeline session.vtt --html session.html
       alliance timeline corpus.csv --session 12 --json
     """  # noqa: D301  # as above
     from alliance.serve.sessions import explain_ruptures, read_one, show_timeline
@@ -145,13 +153,32 @@ def timeline(
             f"expected one transcript or --example, found {'both' if example else 'neither'}; "
             f"give one of them"
         )
+    if as_json and html is not None:
+        raise ConfigError("expected --json or --html, found both; give one of them")
     reading = _reading(role, column, encoding, input_format)
     chosen = read_one(source, reading=reading, session_id=session)
     classifier = _load(model, threads)
-    labelled = classifier.label(chosen, purpose=purpose)
+    purposes = Purpose if html is not None else (purpose,)
+    labellings = classifier.label_for(chosen, purposes=purposes)
+    labelled = labellings[purpose]
     # The terminal shows no turn on which the model abstains as a rupture.
-    explanations = explain_ruptures(classifier, labelled, abstained=as_json) if explain else ()
-    show_timeline(labelled, as_json=as_json, include_text=not no_text, explanations=explanations)
+    abstained = as_json or html is not None
+    explanations = explain_ruptures(classifier, labelled, abstained=abstained) if explain else ()
+    if html is None:
+        show_timeline(
+            labelled, as_json=as_json, include_text=not no_text, explanations=explanations
+        )
+        return
+    from alliance.serve.report.making import view_of, write_report
+
+    view = view_of(
+        labellings,
+        purpose=purpose,
+        explanations=explanations,
+        names=names,
+        include_text=not no_text,
+    )
+    write_report(view, html)
 
 
 def _reading(

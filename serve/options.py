@@ -10,6 +10,7 @@ from alliance.model.codebook import Role
 from alliance.model.errors import ConfigError
 from alliance.model.formats import FORMATS
 from alliance.model.labelled import Purpose
+from alliance.serve.report.names import Names
 
 RoleOption = Annotated[
     list[str] | None,
@@ -54,6 +55,13 @@ PurposeOption = Annotated[
 ]
 NoTextOption = Annotated[
     bool, typer.Option("--no-text", help="Leave what was said out of the results.")
+]
+NamesOption = Annotated[
+    Names,
+    typer.Option(
+        help="In reports: other speakers as Other 1, or by name. Names in the text stay as they "
+        "are."
+    ),
 ]
 ThreadsOption = Annotated[
     int | None,

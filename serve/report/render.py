@@ -15,14 +15,17 @@ from alliance.model.episodes import Kind, Outcome
 from alliance.serve.report import svg
 from alliance.serve.report.assets import asset, bundled
 from alliance.serve.report.data import timeline_data
+from alliance.serve.report.names import Names
+from alliance.serve.report.overview import Overview
 from alliance.serve.report.strings import ENGLISH, Strings
-from alliance.serve.report.view import Names, TimelineView
+from alliance.serve.report.view import TimelineView
 from alliance.serve.wording import (
     clock,
     counted,
     episode_counts,
     episode_times,
     listed,
+    names,
     outcome,
     signed,
     span,
@@ -30,7 +33,12 @@ from alliance.serve.wording import (
     turn_counts,
 )
 
-__all__ = ["content_security_policy", "render_report", "render_timeline_fragment"]
+__all__ = [
+    "content_security_policy",
+    "render_overview",
+    "render_report",
+    "render_timeline_fragment",
+]
 
 _LABEL_OF_LETTER: Final = {label.letter: label for label in LABELS}
 
@@ -59,6 +67,7 @@ def environment() -> Environment:
         episode_times=episode_times,
         label_of=_label_of,
         listed=listed,
+        names=names,
         outcome_words=outcome,
         signed=signed,
         span=span,
@@ -98,16 +107,28 @@ def render_report(view: TimelineView, *, strings: Strings = ENGLISH) -> str:
         view: what is shown.
         strings: its words.
     """
-    style = asset("timeline.css")
-    script = bundled("report.js")
+    fragment = render_timeline_fragment(view, strings=strings)
+    return _standing_alone("report.html", "report.js", view=view, s=strings, fragment=fragment)
+
+
+def render_overview(overview: Overview, *, strings: Strings = ENGLISH) -> str:
+    """Many sessions on one page that stands alone but for its links to their reports.
+
+    Args:
+        overview: the sessions.
+        strings: its words.
+    """
+    return _standing_alone("overview.html", "overview.js", overview=overview, s=strings)
+
+
+def _standing_alone(template: str, script_name: str, **values: Any) -> str:
+    style, script = asset("timeline.css"), bundled(script_name)
     return str(
         _rendered(
-            "report.html",
-            view=view,
-            s=strings,
-            fragment=render_timeline_fragment(view, strings=strings),
-            style=Markup(style),  # noqa: S704  # our own file
-            script=Markup(script),  # noqa: S704
+            template,
+            **values,
+            style=Markup(style),  # our own files
+            script=Markup(script),
             policy=content_security_policy(styles=[style], scripts=[script]),
         )
     )
@@ -132,4 +153,4 @@ def _hashes(contents: list[str]) -> str:
 
 
 def _rendered(template: str, **values: Any) -> Markup:
-    return Markup(environment().get_template(template).render(**values))  # noqa: S704
+    return Markup(environment().get_template(template).render(**values))

@@ -73,8 +73,8 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "legend_abstains": "the model abstains: too close to call",
         "legend_blank": "no label: nothing was said, or another person spoke",
         "legend_episode": (
-            "A rupture episode: rupture turns close together. The higher the bar, the surer the "
-            "model is at its peak (intensity 0 to 1)."
+            "A rupture episode: rupture turns close together. Each has a stem, as high as a "
+            "rupture is likely there; the highest is the episode's intensity (0 to 1)."
         ),
         "legend_repair_signal": (
             "Repair signal: the client turned positive within {count} after the last rupture turn."
@@ -105,7 +105,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "episode": "Episode {number}",
         "kind_withdrawal": "Withdrawal",
         "kind_confrontation": "Confrontation",
-        "kind_mixed": "Withdrawal and confrontation",
+        "kind_mixed": "Withdrawal + confrontation",
         "outcome_repair_signal": "Repair signal",
         "outcome_none_seen": "None seen",
         "outcome_open": "Open",
@@ -117,10 +117,12 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "trigger_none": "the session begins with it",
         "markers": "Markers",
         "course": "Course",
-        "attempts": "Therapist’s repair",
+        "attempts": "Repair by therapist",
         "attempts_none": "no attempt seen",
         "outcome": "Then",
-        "show": "Show",
+        "counts": "Counts",
+        "positive": "Positive",
+        "heard": "heard: {codes}",
         "previous": "Previous",
         "next": "Next",
         # The transcript.
@@ -146,7 +148,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "media_choose": "Choose the recording",
         "media_hint": "It is played from your disk and goes nowhere.",
         # Keys.
-        "keys": "Keys",
+        "keys_heading": "Keys",
         "keys_on": "Single-letter keys are on",
         "key_next": "next rupture episode",
         "key_previous": "previous rupture episode",
@@ -192,21 +194,23 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_episode": "Episode {number}",
         # The overview of many sessions.
         "overview_title": "Sessions at a glance",
-        "overview_lead": "{sessions}; {episodes}, {open} without a repair signal",
+        "overview_found": "{episodes} in {sessions}; {unrepaired} without a repair signal",
         "overview_session": "Session",
         "overview_turns": "Turns",
-        "overview_strip": "The session",
+        "overview_strip": "Episodes, client, therapist",
         "overview_episodes": "Episodes",
         "overview_unrepaired": "Without repair signal",
+        "overview_cut_off": "{count} cut off by the end",
         "overview_ruptures": "Rupture turns",
         "overview_client": "client",
         "overview_therapist": "therapist",
         "overview_only": "Only sessions with an episode without a repair signal",
         "overview_failed": "Not read",
         "overview_none": "No session could be read.",
-        "overview_open_report": "Open the report of {session}",
-        "overview_sort": "Sort by {column}",
-        "overview_hint": "Rows are sessions; select a heading to sort.",
-        "overview_strip_text": "{episodes}",
+        "overview_no_episodes": "no rupture episode",
+        "overview_shown": "{shown} of {count} sessions shown",
+        "overview_made_by": "Labels for {purpose} · model {model} · alliance {version}",
+        "ids_kept": "Sessions are shown by their ids, which may hold names.",
+        "overview_sorted": "Sorted by {column}",
     }
 )

@@ -22,18 +22,17 @@ from alliance.serve.report.view import EpisodeView, LabellingView, TimelineView
 __all__ = ["crowding", "gutter", "mini_strip", "shapes", "strip", "tick_step"]
 
 _LABEL: Final = 12  # pixels from the upper edge to the episodes' labels' base line,
-_BASE: Final = 48  # to the line that their bars stand on,
-_CLIENT: Final = 72  # to the middle of the client's lane,
+_BRACKET: Final = 20  # to their brackets,
+_BASE: Final = 52  # to the line that their stems stand on,
+_CLIENT: Final = 74  # to the middle of the client's lane,
 _THERAPIST: Final = 104  # and of the therapist's
 _LANE: Final = 28  # a lane's height
 _OTHERS: Final = 24  # what a lane of other speakers adds
 _LEVEL: Final = 56  # the level's height
-_BAR: Final = 24  # an episode's bar at intensity 1
+_BAR: Final = 26  # a rupture turn's stem at probability 1
 _HALF_TICK: Final = 10
 
-_WIDE: Final = (
-    880  # pixels that a strip has on a desk, and on a telephone: labels are fitted to both
-)
+_WIDE: Final = 880  # pixels of a strip on a desk, and on a telephone: labels fit both
 _NARROW: Final = 290
 _LETTER: Final = 6.4  # pixels of a letter of an episode's label, about
 _GAP: Final = 8  # pixels between two labels
@@ -159,7 +158,6 @@ def gutter(view: TimelineView, *, strings: Strings) -> Markup:
         f'<text x="98" y="{y}" class="scale">{sign}{number}</text>'
         for y, sign, number in (
             (plan.level + 7, "+", scale),
-            (plan.level + _LEVEL // 2 + 4, "", "0"),
             (plan.level + _LEVEL + 1, "−", scale),
         )
     )
@@ -208,8 +206,7 @@ def mini_strip(view: TimelineView, *, label: str) -> Markup:
     rows = {Role.CLIENT: 21, Role.THERAPIST: 35}
     bars = "".join(
         f'<rect class="bar {one.letters}" x="{plan.percent(one.episode.onset)}" '
-        f'width="{plan.percent(one.episode.last + 1 - one.episode.onset)}" '
-        f'y="{8 - 7 * one.episode.intensity:.1f}" height="{7 * one.episode.intensity:.1f}"/>'
+        f'width="{plan.percent(one.episode.last + 1 - one.episode.onset)}" y="1" height="6"/>'
         + (
             f'<use href="#g-{one.episode.outcome.value}" x="{_end(one, plan)}" y="4"/>'
             if _has_room(one, plan)
@@ -250,24 +247,30 @@ def _episodes(labelling: LabellingView, plan: _Plan, strings: Strings) -> Iterat
     for place, one in enumerate(found):
         episode = one.episode
         start, width = episode.onset, episode.last + 1 - episode.onset
-        tall = max(4.0, _BAR * episode.intensity)
         following = found[place + 1].episode.onset if place + 1 < len(found) else plan.turns
-        long = f"{one.number} · {one.letters} · {strings[_OUTCOMES[episode.outcome]]}"
-        short = str(one.number)
-        lane = f"{plan.percent(start)}"
+        number = str(one.number)
+        told = strings[_OUTCOMES[episode.outcome]]
+        choices = (
+            f"{number} · {strings['kind_' + episode.kind.value]} · {told}",
+            f"{number} · {one.letters} · {told}",
+            number,
+        )
+        first, end = plan.percent(start), plan.percent(episode.last + 1)
         yield (
             f'<g class="ep {one.letters}" data-episode="{one.number}">'
-            f'<rect class="band {one.letters}" x="{lane}" width="{plan.percent(width)}" '
+            f'<rect class="band {one.letters}" x="{first}" width="{plan.percent(width)}" '
             f'y="{_BASE}" height="{_THERAPIST + _LANE // 2 - _BASE}"/>'
-            f'<rect class="bar {one.letters}" x="{lane}" width="{plan.percent(width)}" '
-            f'y="{_BASE - tall:.1f}" height="{tall:.1f}"/>'
-            f'<line class="window" x1="{plan.percent(episode.last + 1)}" x2="{_end(one, plan)}" '
-            f'y1="{_BASE - 8}" y2="{_BASE - 8}"/>'
+            + "".join(_stems(one, labelling, plan))
+            + f'<svg class="bracket" x="{first}" y="{_BRACKET}" width="{plan.percent(width)}" '
+            f'height="6" overflow="visible"><path d="M0 0V5"/><line x1="0" x2="100%"/>'
+            f'<svg x="100%" overflow="visible"><path d="M0 0V5"/></svg></svg>'
+            f'<line class="window" x1="{end}" x2="{_end(one, plan)}" '
+            f'y1="{_BASE - 9}" y2="{_BASE - 9}"/>'
             f'<use class="end" href="#g-{episode.outcome.value}" x="{_end(one, plan)}" '
-            f'y="{_BASE - 8}"/>'
+            f'y="{_BASE - 9}"/>'
         )
         for fitter, name in ((wide, "wide"), (narrow, "narrow")):
-            text = fitter.fit(start, (long, short), before=following)
+            text = fitter.fit(start, choices, before=following)
             if text is not None:
                 x, anchor = fitter.placed
                 yield (
@@ -275,6 +278,16 @@ def _episodes(labelling: LabellingView, plan: _Plan, strings: Strings) -> Iterat
                     f'text-anchor="{anchor}">{escape(text)}</text>'
                 )
         yield "</g>"
+
+
+def _stems(one: EpisodeView, labelling: LabellingView, plan: _Plan) -> Iterator[str]:
+    """A stem for each rupture turn, as high as its rupture is likely; the peak's is highest."""
+    for place in one.episode.rupture_turns:
+        tall = _BAR * labelling.timeline.turns[place].p_rupture
+        yield (
+            f'<rect class="stem {labelling.letters[place]}" x="{plan.percent(place + 0.15)}" '
+            f'width="{plan.percent(0.7)}" y="{_BASE - tall:.1f}" height="{tall:.1f}"/>'
+        )
 
 
 class _Fitter:
@@ -347,7 +360,9 @@ def _level(view: TimelineView, plan: _Plan) -> str:
 
 def _axis(plan: _Plan) -> Iterator[str]:
     step = tick_step(plan.turns)
-    major = next(s for s in _STEPS if s % step == 0 and plan.turns / s <= _FEW_TICKS or s == 5000)
+    major = next(
+        s for s in _STEPS if (s % step == 0 and plan.turns / s <= _FEW_TICKS) or s == _STEPS[-1]
+    )
     for turn in range(0, plan.turns, step):
         kind = "" if turn % major == 0 else " minor"
         x = plan.percent(turn + 0.5)

@@ -4,11 +4,11 @@ A view holds one session with its labels under one or several purposes, so that 
 switched where it is shown, without a server.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from alliance.model.codebook import Label, Marker, Role
@@ -17,11 +17,11 @@ from alliance.model.explanation import TurnExplanation
 from alliance.model.labelled import LabelledTurn, Probabilities, Purpose, UnlabelledReason
 from alliance.model.level import LevelSeries
 from alliance.model.timeline import Timeline
+from alliance.serve.report.names import Names, shown_names
 
 __all__ = [
     "EpisodeView",
     "LabellingView",
-    "Names",
     "Piece",
     "SpeakerView",
     "TimelineView",
@@ -31,13 +31,6 @@ __all__ = [
 # Nothing that HTML cannot hold as text: control characters, and halves of surrogate pairs. Each is
 # replaced by one character, so that places in the text stay what they were.
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-class Names(StrEnum):
-    """Whether speakers are shown by role (``Other 1``) or by the transcript's names."""
-
-    HIDE = "hide"
-    KEEP = "keep"
 
 
 def showable(text: str) -> str:
@@ -265,9 +258,9 @@ class TimelineView:
 
     @property
     def level_scale(self) -> float:
-        """The level (0.5 or 1) that the drawing's upper edge stands for."""
+        """The level that the drawing's upper edge stands for: the least quarter that holds all."""
         ends = [end for end in (*self.level.low, *self.level.high) if end is not None]
-        return 0.5 if all(abs(end) <= 0.5 for end in ends) else 1.0
+        return max(1, math.ceil(4 * max(map(abs, ends), default=1.0))) / 4
 
     @property
     def has_clock(self) -> bool:
@@ -297,15 +290,13 @@ def _check_same(one: Timeline, other: Timeline) -> None:
 
 def _speakers(turns: Iterable[LabelledTurn], names: Names) -> dict[str, SpeakerView]:
     """The speakers by their name in the transcript, client and therapist first."""
-    found = dict.fromkeys(turn.turn.speaker for turn in turns)
-    speakers = {}
-    for role in (Role.CLIENT, Role.THERAPIST):
-        if role.value in found:
-            speakers[role.value] = SpeakerView(role.value, role.value.capitalize(), role)
-    others = [speaker for speaker in found if speaker not in speakers]
-    for number, speaker in enumerate(others, start=1):
-        name = showable(speaker) if names is Names.KEEP else f"Other {number}"
-        speakers[speaker] = SpeakerView(f"other{number}", name, Role.OTHER)
+    speakers: dict[str, SpeakerView] = {}
+    others = 0
+    for speaker, shown in shown_names((turn.turn.speaker for turn in turns), names).items():
+        role = Role(speaker) if speaker in set(Role) - {Role.OTHER} else Role.OTHER
+        others += role is Role.OTHER
+        key = f"other{others}" if role is Role.OTHER else speaker
+        speakers[speaker] = SpeakerView(key, showable(shown), role)
     return speakers
 
 

@@ -115,10 +115,15 @@ export function mountStrip(root, session, { onSelect, textOf }) {
       const first = edges[episode.rupture_turns[0]][0];
       const last = episode.rupture_turns.at(-1);
       const end = edges[last][1];
-      for (const bar of drawing.querySelectorAll("rect")) {
-        bar.setAttribute("x", percent(first));
-        bar.setAttribute("width", percent(end - first));
+      for (const whole of drawing.querySelectorAll(".band, .bracket")) {
+        whole.setAttribute("x", percent(first));
+        whole.setAttribute("width", percent(end - first));
       }
+      drawing.querySelectorAll(".stem").forEach((stem, k) => {
+        const [from, to] = edges[episode.rupture_turns[k]];
+        stem.setAttribute("x", percent(from + 0.15 * (to - from)));
+        stem.setAttribute("width", percent(0.7 * (to - from)));
+      });
       const told = episode.positive[0] ?? episode.window_end;
       const x = percent(told > last ? middle(told) : end);
       const line = drawing.querySelector(".window");
