@@ -40,12 +40,14 @@ class OnnxBackend:
         path: the ``.onnx`` file; its input is ``input_ids`` (1, tokens), its first output the
             logits (1, tokens, 21).
         threads: threads within one call; None leaves the choice to ONNX Runtime (all cores).
+        spinning: whether threads wait for their next piece without sleeping: a little faster on
+            a machine that does nothing else, much slower beside other work.
 
     Raises:
         ModelError: if the file is missing, is not an ONNX model, or has another shape.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, threads: int | None = None, spinning: bool = True) -> None:
         if not path.is_file():
             raise ModelError(f"{path}: expected an ONNX model, found no file; check --model")
         ort = silent_runtime()
@@ -53,6 +55,8 @@ class OnnxBackend:
         options.log_severity_level = 3  # its warnings are about graph shapes, not for our users
         if threads is not None:
             options.intra_op_num_threads = threads
+        if not spinning:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
