@@ -170,6 +170,14 @@ class _Decoder:
         )
 
 
+def kind_of(head: bytes) -> str | None:
+    """What a file is by its first bytes (``a PDF document``), or None if they do not tell."""
+    kind = next((kind for magic, kind in _KINDS if head.startswith(magic)), None)
+    if kind is None and (head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and b"\0" in head)):
+        kind = "a sound or video recording"
+    return kind
+
+
 def _read(stream: BinaryIO, size: int) -> bytes:
     return stream.read(size) or b""
 
@@ -179,10 +187,7 @@ def _line_ends(text: str) -> int:
 
 
 def _refuse_what_is_no_text(head: bytes, *, name: str, encoding: str | None) -> None:
-    kind = next((kind for magic, kind in _KINDS if head.startswith(magic)), None)
-    if kind is None and (head[4:8] == b"ftyp" or (head[:4] == b"RIFF" and b"\0" in head)):
-        kind = "a sound or video recording"
-    if kind is not None:
+    if (kind := kind_of(head)) is not None:
         raise TranscriptError(f"expected a text file, found {kind}; {_TO_TEXT}", source=name)
     if encoding is not None or b"\0" not in head:
         return

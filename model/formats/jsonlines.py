@@ -19,12 +19,13 @@ from alliance.model.formats.rows import Row, sessions_of_rows
 from alliance.model.formats.source import RawSession, Source
 
 _SESSION_KEYS: Final = ("id", "session_id", "client_id", "date", "number")
-_Item = tuple[int | None, Mapping[str, Any]]  # a line and its object
+Item = tuple[int | None, Mapping[str, Any]]
+"""A line and its object."""
 
 
 def read_jsonl(source: Source) -> Iterator[RawSession]:
     """The sessions of JSON lines, one at a time."""
-    return _sessions(_objects_of_lines(source), source)
+    return sessions_of_objects(objects_of_lines(source), source)
 
 
 def read_json(source: Source) -> Iterator[RawSession]:
@@ -33,16 +34,17 @@ def read_json(source: Source) -> Iterator[RawSession]:
     It is a session, a list of sessions or of turns, or an object that holds such a one under
     ``session``, ``sessions`` or ``turns``.
     """
-    return _sessions(_objects_of_document(source), source)
+    return sessions_of_objects(_objects_of_document(source), source)
 
 
-def _objects_of_lines(source: Source) -> Iterator[_Item]:
+def objects_of_lines(source: Source) -> Iterator[Item]:
+    """The objects of JSON lines, one at a time."""
     for line, text in enumerate(source.lines(), 1):
         if text.strip():
             yield line, _object(_parsed(text, source, line), source, line)
 
 
-def _objects_of_document(source: Source) -> Iterator[_Item]:
+def _objects_of_document(source: Source) -> Iterator[Item]:
     text = "".join(source.lines())
     if not text.strip():
         return
@@ -90,7 +92,8 @@ def _object(item: Any, source: Source, line: int | None) -> Mapping[str, Any]:
     return item
 
 
-def _sessions(items: Iterator[_Item], source: Source) -> Iterator[RawSession]:
+def sessions_of_objects(items: Iterator[Item], source: Source) -> Iterator[RawSession]:
+    """The sessions of objects that are a session or a turn each, as JSON lines have them."""
     keys = _Keys(source)
     first = next(items, None)
     if first is None:
@@ -105,7 +108,7 @@ def _sessions(items: Iterator[_Item], source: Source) -> Iterator[RawSession]:
         yield _session(item, line, keys, source)
 
 
-def _rows(items: Iterator[_Item], keys: "_Keys", source: Source) -> Iterator[Row]:
+def _rows(items: Iterator[Item], keys: "_Keys", source: Source) -> Iterator[Row]:
     for line, item in items:
         if "turns" in item:
             raise _mixed("a turn", "a whole session", source, line)

@@ -18,6 +18,7 @@ from typing import BinaryIO, Final, Protocol
 from xml.parsers import expat
 
 from alliance.model.errors import TranscriptError
+from alliance.model.formats.encoding import kind_of
 from alliance.model.formats.source import Source
 
 __all__ = ["Kind", "Package", "XmlHandler", "seekable"]
@@ -28,6 +29,7 @@ _DEEPEST: Final = 256  # elements within elements
 _MOST_ELEMENTS: Final = 200_000_000  # a sheet as large as Excel allows has fewer
 _LARGEST_FILE: Final = 1 << 30  # bytes of a file that comes through a pipe
 _SMALL_PART: Final = 1 << 24  # bytes; what a package says of itself is much shorter
+_HEAD: Final = 64
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _TEXT_LIKE: Final = frozenset(range(32, 256)) | {9, 10, 13}
@@ -189,11 +191,11 @@ class Package:
         yield b""
 
     def _refuse_what_is_no_package(self, stream: BinaryIO) -> None:
-        head = stream.read(8)
+        head = stream.read(_HEAD)
         if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             stream.seek(-len(head), 1)
             return
-        if head == _COMPOUND:
+        if head.startswith(_COMPOUND):
             if _holds(stream, _ENCRYPTED):
                 raise self._protected()
             raise self._wrong("found the file of an old version of Office")
@@ -202,10 +204,11 @@ class Package:
                 f"expected {self._kind.name} ({self._kind.ending}), found an empty file; check "
                 f"its export"
             )
-        if all(byte in _TEXT_LIKE for byte in head) and not head.startswith(b"%PDF-"):
-            raise self._wrong(
-                "found what looks like text", or_else="give it the ending .txt or .csv"
-            )
+        if (kind := kind_of(head)) is not None:
+            raise self._wrong(f"found {kind}")
+        if all(byte in _TEXT_LIKE for byte in head):
+            found = "found what looks like text"
+            raise self._wrong(found, or_else="give it the ending .txt or .csv")
         raise self._wrong("found a file of another kind")
 
     def _doctype(self, *_: object) -> None:

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Final
 
 from alliance.model.formats.documents import read_docx
-from alliance.model.formats.excel import read_xlsx
 from alliance.model.formats.elan import read_eaf
+from alliance.model.formats.excel import read_xlsx
 from alliance.model.formats.jsonlines import read_json, read_jsonl
+from alliance.model.formats.parquet import read_parquet
 from alliance.model.formats.plain import read_plain
 from alliance.model.formats.source import RawSession, Source
 from alliance.model.formats.subtitles import read_srt, read_vtt
@@ -39,6 +40,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             Format("srt", (".srt",), "SubRip subtitles", read_srt),
             Format("docx", (".docx", ".docm"), "a Word document", read_docx),
             Format("xlsx", (".xlsx", ".xlsm"), "an Excel workbook, one turn a row", read_xlsx),
+            Format("parquet", (".parquet",), "a Parquet table, one turn a row", read_parquet),
             Format("eaf", (".eaf",), "ELAN annotations, a tier for each speaker", read_eaf),
             Format("textgrid", (".textgrid",), "a Praat TextGrid", read_textgrid),
         )
