@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,13 +30,14 @@ from alliance.model.labelled import (
 from alliance.model.packing import (
     EncodedTurn,
     PackingConfig,
+    SessionPlan,
     Window,
     causal_window,
-    choose_windows,
     encode_turns,
-    plan_windows,
+    plan_session,
     window_ids,
 )
+from alliance.model.scores import SessionScores, gathered, joined, pool_turns
 from alliance.model.session import Session, Turn
 from alliance.model.tokens import TurnTokenizer
 
@@ -47,25 +47,6 @@ MODEL_FORMAT: Final = 1
 _CHUNK: Final = 16  # turns tokenised at once while a causal window is filled backwards
 
 _Settings = TypeVar("_Settings")
-
-
-@dataclass(frozen=True, slots=True)
-class SessionScores:
-    """What the network says of a session, before calibration and decision.
-
-    Attributes:
-        logits: one row per turn, shape (turns, 21), in the order of ``MARKER_ORDER``; in causal
-            mode 0 for turns that get no label.
-        truncated: one flag per turn, shape (turns,).
-        input_tokens: tokens of the turns.
-        encoded_tokens: tokens run through the encoder; its ratio to ``input_tokens`` is what
-            overlapping windows cost.
-    """
-
-    logits: Logits
-    truncated: tuple[bool, ...]
-    input_tokens: int
-    encoded_tokens: int
 
 
 class RuptureClassifier:
@@ -236,30 +217,52 @@ class RuptureClassifier:
         """
         encoded = self.encode(session.turns)
         if causal:
-            return _joined(
+            return joined(
                 [
                     self._score_newest(turn, encoded[: index + 1])
                     for index, turn in enumerate(session.turns)
                 ]
             )
-        lengths = [len(turn.ids) for turn in encoded]
-        windows = plan_windows(lengths, self.packing)
-        chosen = choose_windows(lengths, windows)
-        logits = np.zeros((len(encoded), len(MARKER_ORDER)), dtype=np.float32)
-        encoded_tokens = 0
-        for number, window in enumerate(windows):
-            ids = window_ids(encoded, window, self.packing)
-            encoded_tokens += len(ids)
-            pooled = pool_turns(self._backend(ids), lengths[window.first : window.stop])
-            for turn in range(window.first, window.stop):
-                if chosen[turn] == number:
-                    logits[turn] = pooled[turn - window.first]
-        return SessionScores(
-            logits=logits,
-            truncated=tuple(turn.truncated for turn in encoded),
-            input_tokens=sum(lengths),
-            encoded_tokens=encoded_tokens,
-        )
+        plan = plan_session(encoded, self.packing)
+        pooled = [self.run_window(plan, number) for number in range(len(plan.windows))]
+        return gathered(plan, pooled)
+
+    def plan(self, session: Session) -> SessionPlan:
+        """Tokenise a session and lay out its windows.
+
+        With :meth:`run_window` for each window, in any order and in any thread, and
+        :meth:`finish`, this is :meth:`label` in steps, to the same bytes.
+        """
+        return plan_session(self.encode(session.turns), self.packing)
+
+    def run_window(self, plan: SessionPlan, number: int) -> Logits:
+        """Run the encoder over one window of a plan.
+
+        Returns:
+            The logits of the window's turns, shape (turns, 21).
+        """
+        ids = window_ids(plan.encoded, plan.windows[number], self.packing)
+        return pool_turns(self._backend(ids), plan.lengths(number))
+
+    def finish(
+        self,
+        session: Session,
+        plan: SessionPlan,
+        pooled: Sequence[Logits],
+        *,
+        purpose: Purpose = Purpose.RESEARCH,
+    ) -> LabelledSession:
+        """Label a session whose windows have been run.
+
+        Args:
+            session: the session.
+            plan: what :meth:`plan` gave for it.
+            pooled: what :meth:`run_window` gave for each of its windows, in order.
+            purpose: as in :meth:`label`.
+        """
+        scores = gathered(plan, pooled)
+        turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
+        return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
 
     def score_last(self, turns: Sequence[Turn]) -> SessionScores:
         """Score the newest turn in a window that ends with it, and reaches back over whole turns.
@@ -366,31 +369,6 @@ class RuptureClassifier:
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers."""
         return encode_turns(turns, self._tokenizer, self.packing)
-
-
-def _joined(rows: Sequence[SessionScores]) -> SessionScores:
-    nothing = np.zeros((0, len(MARKER_ORDER)), dtype=np.float32)
-    return SessionScores(
-        logits=np.concatenate([nothing, *(row.logits for row in rows)]),
-        truncated=tuple(flag for row in rows for flag in row.truncated),
-        input_tokens=sum(row.input_tokens for row in rows),
-        encoded_tokens=sum(row.encoded_tokens for row in rows),
-    )
-
-
-def pool_turns(logits: Logits, lengths: Sequence[int]) -> Logits:
-    """A turn's logits are the mean of its tokens' logits.
-
-    Args:
-        logits: of one window's tokens, opening and closing token included, shape (tokens, 21).
-        lengths: tokens of each of the window's turns.
-
-    Returns:
-        Shape (turns, 21).
-    """
-    starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.intp)
-    sums = np.add.reduceat(logits[1:-1], starts, axis=0)
-    return np.asarray(sums / np.asarray(lengths, dtype=np.float32)[:, np.newaxis])
 
 
 def shipped_weights() -> Path:

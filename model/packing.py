@@ -206,6 +206,34 @@ def choose_windows(lengths: Sequence[int], windows: Sequence[Window]) -> list[in
     return best
 
 
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """A session ready for the encoder: its turns as token numbers, and the windows to run.
+
+    Attributes:
+        encoded: the turns, in order.
+        windows: as :func:`plan_windows` gives them.
+        chosen: for every turn, which window its prediction is taken from.
+    """
+
+    encoded: tuple[EncodedTurn, ...]
+    windows: tuple[Window, ...]
+    chosen: tuple[int, ...]
+
+    def lengths(self, number: int) -> list[int]:
+        """Tokens of each turn of one window."""
+        window = self.windows[number]
+        return [len(turn.ids) for turn in self.encoded[window.first : window.stop]]
+
+
+def plan_session(encoded: Sequence[EncodedTurn], config: PackingConfig) -> SessionPlan:
+    """Which windows a session is read in; it depends on the session alone."""
+    lengths = [len(turn.ids) for turn in encoded]
+    windows = plan_windows(lengths, config)
+    chosen = choose_windows(lengths, windows)
+    return SessionPlan(tuple(encoded), tuple(windows), tuple(chosen))
+
+
 def causal_window(lengths: Sequence[int], config: PackingConfig) -> Window:
     """The window of the newest turn, with nothing after it: as many whole turns before as fit.
 

@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 
 from alliance.model.backend import Logits
-from alliance.model.classifier import RuptureClassifier, SessionScores
+from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import MARKER_ORDER, Role
 from alliance.model.packing import EncodedTurn, choose_windows, plan_windows
+from alliance.model.scores import SessionScores
 from alliance.model.session import Session, Turn
 
 __all__ = ["RememberingClassifier"]

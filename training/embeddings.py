@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from alliance.model.classifier import pool_turns
 from alliance.model.packing import choose_windows, encode_turns, plan_windows, window_ids
+from alliance.model.scores import pool_turns
 from alliance.model.session import Session
 from alliance.training.config import EncoderConfig
 from alliance.training.files import write_whole

@@ -149,7 +149,7 @@ class TorchBackend:
 
 
 def pool_turns(logits: Tensor, turn_of_token: Tensor, turns: int) -> Tensor:
-    """A turn's logits are the mean of its tokens' logits (as ``classifier.pool_turns``).
+    """A turn's logits are the mean of its tokens' logits (as ``scores.pool_turns``).
 
     Args:
         logits: shape (windows, tokens, 21).

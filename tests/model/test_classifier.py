@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from alliance.model import classifier as classifier_module
 from alliance.model.backend import Logits, OnnxBackend
 from alliance.model.calibration import Calibration
-from alliance.model.classifier import RuptureClassifier, pool_turns
+from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.decision import DecisionPolicy, DecisionRule
 from alliance.model.errors import ModelError
 from alliance.model.labelled import LabelledTurn, ModelInfo, Purpose, UnlabelledReason
 from alliance.model.packing import choose_windows, plan_windows
+from alliance.model.scores import pool_turns
 from alliance.model.session import Session, Turn
 from alliance.model.text import has_words
 from alliance.model.tokens import TokenIds, TurnTokenizer

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from alliance.model import classifier
+from alliance.model import scores
 from alliance.model.agreement import confusion_matrix, macro_f1
 from alliance.training import trainer as training
 from alliance.training.config import TrainingConfig
@@ -130,7 +130,7 @@ def test_turns_are_pooled_in_training_as_in_labelling() -> None:
     logits = generator.normal(size=(11, 21)).astype(np.float32)
     turn_of_token = torch.tensor([[-1, 0, 0, 0, 1, 2, 2, 2, 2, 2, -1]])
     trained = pool_turns(torch.from_numpy(logits)[None], turn_of_token, 3).numpy()
-    assert trained == pytest.approx(classifier.pool_turns(logits, lengths), abs=1e-6)
+    assert trained == pytest.approx(scores.pool_turns(logits, lengths), abs=1e-6)
 
 
 def test_a_literal_special_token_stays_text(tiny_config: TrainingConfig) -> None:
