@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from alliance.model.codebook import Label, Marker
-from alliance.serve.http.messages import MAX_TURNS, Message
+from alliance.model.labelled import Purpose
+from alliance.serve.http.messages import MAX_TURNS, Message, PurposeIn, RoleMapIn, SessionIn
 
-__all__ = ["CodedTurnIn", "CodingsIn"]
+__all__ = ["CodedTurnIn", "CodingIn", "CodingsIn", "WhyIn"]
 
 _MAX_CODINGS = 5
 _MAX_NAME = 64
@@ -33,3 +34,19 @@ class CodingsIn(Message):
     """Codings of one session, to be compared."""
 
     codings: list[CodingIn] = Field(min_length=2, max_length=_MAX_CODINGS)
+
+
+class WhyIn(Message):
+    """A turn whose label is to be explained, of a session that is sent or stored."""
+
+    turn: int = Field(ge=0, lt=MAX_TURNS)
+    session: SessionIn | None = None
+    roles: RoleMapIn = Field(default_factory=dict)
+    purpose: Annotated[PurposeIn, Field(strict=False)] = Purpose.RESEARCH
+    stored: str | None = Field(None, max_length=64)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "WhyIn":
+        if (self.session is None) == (self.stored is None):
+            raise ValueError("expected either a session or the id of a stored one")
+        return self

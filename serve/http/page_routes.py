@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 
+from alliance.model.explain import explain
 from alliance.model.labelled import LabelledSession, Purpose, unlabelled_reason
 from alliance.model.session import Session
 from alliance.model.timeline import timeline
@@ -18,22 +19,26 @@ from alliance.serve.http.intake import (
     NotLabelled,
     read_form,
     read_request,
+    read_session_in,
     reading_problems,
+    role_map,
     within_limits,
 )
 from alliance.serve.http.messages import MAX_SESSIONS, UploadOptions
-from alliance.serve.http.page_messages import CodingsIn
+from alliance.serve.http.page_messages import CodingsIn, WhyIn
 from alliance.serve.http.problems import Problem, not_ready, schema_names
-from alliance.serve.http.store_calls import call, not_found, store_of
 from alliance.serve.page.comparison import CodedTurn, compare
 from alliance.serve.page.preview import Preview, previews
+from alliance.serve.page.strings import ENGLISH
 from alliance.serve.page.teaching_set import TeachingSession, teaching_set
+from alliance.serve.reasons import key_phrases, key_turns
 
 __all__ = ["router"]
 
 router: Final = APIRouter(prefix="/page", include_in_schema=False)
 
 _EXAMPLE: Final = "first_strain.vtt"
+_WHY: Final = ENGLISH["why_below"]  # the page asks for reasons one turn at a time
 _PLAIN: Final = UploadOptions(format=None, encoding=None)
 
 Labels = Annotated[Caller, Depends(require("label"))]
@@ -119,16 +124,52 @@ async def _labelled(request: Request, session: Session, *, chosen: Purpose) -> d
     return shown
 
 
+@router.post("/why")
+async def why(request: Request, caller: Labels, body: WhyIn) -> dict[str, Any]:
+    """What the label of one turn rests on: phrases of its words, and turns nearby."""
+    queue = _queue(request)
+    given: LabelledSession | None = None
+    if body.session is None:
+        given, _ = await _stored(request, caller, body.stored or "")
+        session = given.session
+    else:
+        roles = role_map(body.roles)
+        session = read_session_in(body.session, roles, session_id=body.session.id or "session")
+    if body.turn >= len(session.turns):
+        raise _not_found("turn")
+
+    def explained() -> dict[str, Any]:
+        labelled = given or queue.classifier.label(session, purpose=body.purpose)
+        try:
+            (one,) = explain(queue.classifier, labelled, turns=[body.turn])
+        except ValueError:
+            raise Problem(
+                422,
+                "Label cannot be explained",
+                "expected a turn that this model has labelled, found one without a label or of "
+                "another model; choose another turn",
+            ) from None
+        return {
+            "phrases": key_phrases(one, session.turns[body.turn].text),
+            "turns": key_turns(one),
+        }
+
+    (told,) = await queue.run_all([explained], turns=len(session.turns))
+    return told
+
+
 def _shown(labelled: Mapping[Purpose, LabelledSession], *, chosen: Purpose) -> dict[str, Any]:
     """A labelled session as HTML, and as JSON with the labels of the chosen purpose."""
+    from alliance.serve.report.names import Names
     from alliance.serve.report.render import render_timeline_fragment
-    from alliance.serve.report.view import Names, TimelineView
+    from alliance.serve.report.strings import ENGLISH as REPORT
+    from alliance.serve.report.view import TimelineView
 
     view = TimelineView.from_timelines(
         [timeline(each) for each in labelled.values()], chosen=chosen, names=Names.KEEP
     )
     return {
-        "html": str(render_timeline_fragment(view)),
+        "html": str(render_timeline_fragment(view, strings={**REPORT, "js_why_unknown": _WHY})),
         "timeline": timeline(labelled[chosen]).to_dict(),
     }
 
@@ -136,14 +177,10 @@ def _shown(labelled: Mapping[Purpose, LabelledSession], *, chosen: Purpose) -> d
 @router.get("/sessions/{session_id}")
 async def stored(request: Request, caller: Reads, session_id: str) -> dict[str, Any]:
     """A stored session: its timeline as it was stored, and what people say of its turns."""
-    if request.app.state.store is None:
-        raise not_found("session")
-    store = store_of(request)
-    found = await call(lambda: store.sessions.get(caller, session_id))
-    if found is None:
-        raise not_found("session")
-    _, labelled, given_id = found
-    annotations = await call(lambda: store.annotations.of(caller, session_id))
+    labelled, given_id = await _stored(request, caller, session_id)
+    from alliance.serve.http.store_calls import call, store_of
+
+    annotations = await call(lambda: store_of(request).annotations.of(caller, session_id))
     purpose = labelled.model.purpose
     shown = await asyncio.to_thread(partial(_shown, {purpose: labelled}, chosen=purpose))
     return {
@@ -151,6 +188,21 @@ async def stored(request: Request, caller: Reads, session_id: str) -> dict[str, 
         "given_id": given_id,
         "annotations": [one.to_dict() for one in annotations],
     }
+
+
+async def _stored(request: Request, caller: Caller, session_id: str) -> tuple[LabelledSession, str]:
+    """A stored session, and the id that its sender gave it."""
+    if request.app.state.store is None or not caller.may("read"):
+        raise _not_found("session")
+    # Late: a server without a store does without the database's library too.
+    from alliance.serve.http.store_calls import call, store_of
+
+    store = store_of(request)
+    found = await call(lambda: store.sessions.get(caller, session_id))
+    if found is None:
+        raise _not_found("session")
+    _, labelled, given_id = found
+    return labelled, given_id
 
 
 @router.get("/teaching")
@@ -171,13 +223,11 @@ def _blind(one: TeachingSession) -> dict[str, Any]:
 
 @router.get("/teaching/{session_id}")
 async def coding(request: Request, caller: Labels, session_id: str) -> dict[str, Any]:
-    """What is shown once a learner has coded: the settled codes, their reasons, the model."""
+    """What is shown once a learner has coded: the settled codes and their reasons."""
     found = next((one for one in teaching_set() if one.id == session_id), None)
     if found is None:
-        raise not_found("session")
-    shown = await _labelled(request, found.session, chosen=Purpose.RESEARCH)
+        raise _not_found("session")
     return {
-        **shown,
         "shows": found.shows,
         "coding": _coding(found),
         "reasons": {str(turn): reason for turn, reason in found.reasons.items()},
@@ -205,6 +255,12 @@ async def compare_codings(request: Request, caller: Labels, body: CodingsIn) -> 
         # Our own words, of labels and markers.
         raise Problem(422, "Not in the codebook", str(error)) from None
     return compare(codings).to_dict()
+
+
+def _not_found(what: str) -> Problem:
+    return Problem(
+        404, "Not found", f"expected the address of a {what}, found none there; start at /"
+    )
 
 
 def _queue(request: Request) -> LabelQueue:

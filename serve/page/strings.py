@@ -101,8 +101,9 @@ ENGLISH: Final[Strings] = MappingProxyType(
         # Timeline and review.
         "reviewing_as": "Reviewing as",
         "reviewing_as_hint": "your initials",
-        "download_jsonl": "Save my labels (JSON lines)",
-        "download_csv": "Save my labels (table)",
+        "download": "Save my labels",
+        "download_jsonl": "JSON lines",
+        "download_csv": "Table",
         "download_hint": (
             "JSON lines hold the words and are read by alliance train and alliance agree; the "
             "table holds no words."
@@ -110,7 +111,8 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "store_it": "Keep this session in the store",
         "review": "Your review",
         "review_hint": (
-            "Select a turn and press d to disagree, a to agree, m to put it on the playlist."
+            "n goes to the next rupture, c to the next confrontation, w to the next withdrawal. "
+            "Then d disagrees, a agrees, m puts the turn on the playlist."
         ),
         # Training room.
         "training": "Training room",
@@ -146,7 +148,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "coding_compare": "Compare",
         "coding_notes": "Notes on the session",
         "coding_codebook": "Codebook",
-        "coding_keys": "1 to 4 label · Enter next · ↑ ↓ move",
+        "coding_keys": "1–4 label, then a digit for the marker · Enter next · ↑ ↓ move",
         # Comparison.
         "comparison": "Compared",
         "comparison_agreement": "Agreement",
@@ -193,8 +195,9 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "key_d": "disagree with the selected turn’s label",
         "key_a": "agree with it",
         "key_m": "put the turn on the playlist",
+        "key_wc": "next withdrawal, next confrontation (with Shift the one before)",
         "key_np": "next and previous rupture episode",
-        "key_digits": "choose one of the four labels",
+        "key_digits": "choose a label; then, with a digit, its marker (Backspace goes back)",
         "key_enter": "save, or go to the next turn",
         # What the script says.
         "js_review": "Your review",
@@ -217,11 +220,11 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_in_playlist": "Turn {turn} is on the playlist.",
         "js_select_first": "Select a turn first.",
         "js_no_label": "Turn {turn} carries no label: nothing was said, or another person spoke.",
-        "js_model": "Model",
+        "js_model": "the model",
         "js_model_abstains": "abstains, nearest",
-        "js_you": "You",
+        "js_you": "you",
         "js_nothing_yet": "nothing yet",
-        "js_others": "Others",
+        "js_others": "others",
         "js_label": "Label",
         "js_marker": "Marker",
         "js_marker_none": "not sure which",
@@ -238,7 +241,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_code_some": "Label at least one turn, then compare.",
         "js_rest_done": "{count} turns left neutral.",
         "js_all_done": "All turns are labelled. Compare when you like.",
-        "js_settled": "Settled coding",
+        "js_settled": "the settled coding",
         "js_pair": "{one} and {other}",
         "js_kappa_none": "no value",
         "js_marker_count": "{share} of {count}",
@@ -250,6 +253,15 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_present_session": "Present",
         "js_spoiler": "What it shows",
         "js_why": "Why",
+        "js_why_ask": "Why this label?",
+        "js_why_busy": "Leaving words and turns out, one by one …",
+        "js_why_words": "It rests on the words",
+        "js_why_turns": "It rests on turns nearby:",
+        "js_why_nothing": "No single word or turn nearby carries it.",
+        "js_why_note": "This is what the model went by, not what moved the speaker.",
+        "why_below": "Ask for it below; it takes a few seconds.",
+        "js_jumped": "{label}: turn {turn}",
+        "js_none_left": "No {label} further on.",
         "js_no_words": "(no words)",
         "js_file_unread": (
             "expected a file that this page saved, found another; choose one of those"

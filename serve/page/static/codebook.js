@@ -7,6 +7,7 @@ const MARKERS = new Map(codebook.markers.map((marker) => [marker.code, marker]))
 
 export const labels = codebook.labels;
 export const labelOf = (value) => LABELS.get(value);
+export const labelOfLetter = (letter) => labels.find((label) => label.letter === letter);
 export const markerOf = (code) => MARKERS.get(code);
 export const markersFor = (label, role) =>
   codebook.markers.filter((marker) => marker.label === label && marker.roles.includes(role));
@@ -30,14 +31,14 @@ export function sign(value) {
 export function judged(value, code, { long = false } = {}) {
   const label = labelOf(value);
   const marker = code ? markerOf(code) : null;
-  const shows = marker && label.rupture | (marker.code !== "N");
+  const shows = marker && marker.code !== "N";
   return el(
     "span",
     { class: `judged ${label.letter}` },
     sign(value),
     " ",
     el("b", {}, label.title),
-    shows ? el("span", { class: "marker-name" }, ` ${marker.name}`) : null,
+    shows ? el("span", { class: "marker-name" }, ` · ${marker.name}`) : null,
     long && shows ? el("small", {}, marker.definition) : null,
   );
 }

@@ -1,7 +1,7 @@
 // Labelling blind: the transcript alone, one's own label for each turn, nobody else's in sight.
 
 import { $, announce, clock, el, fill, isShortcut, said, words } from "./dom.js";
-import { inWords, labels, roleName, sign } from "./codebook.js";
+import { inWords, roleName, sign } from "./codebook.js";
 import { judgingForm } from "./judging.js";
 import { reviewer } from "./room.js";
 
@@ -43,15 +43,15 @@ function item(turn, place) {
   const open = codable(turn);
   return el(
     "li",
-    { class: `turn ${turn.speaker}`, "data-turn": place },
+    { class: turn.speaker, "data-turn": place },
     el(
       open ? "button" : "div",
-      open ? { type: "button", class: "turn-row", on: { click: () => select(place) } } : { class: "turn-row" },
-      el("span", { class: "no" }, String(place)),
-      turn.start_ms == null ? null : el("span", { class: "at" }, clock(turn.start_ms)),
-      el("bdi", { class: "who" }, roleName(turn.speaker)),
-      said(turn.text, "span", { class: "words" }),
-      el("span", { class: "own" }, open ? mark(place) : ""),
+      open ? { type: "button", class: "line", on: { click: () => select(place) } } : { class: "line" },
+      el("span", { class: "line-no" }, String(place)),
+      turn.start_ms == null ? null : el("span", { class: "line-at" }, clock(turn.start_ms)),
+      el("bdi", { class: "line-who" }, roleName(turn.speaker)),
+      said(turn.text, "span", { class: "line-words" }),
+      el("span", { class: "line-own" }, open ? mark(place) : ""),
     ),
   );
 }
@@ -65,10 +65,10 @@ function select(place, { focus = true, scroll = true } = {}) {
   if (place < 0) return;
   current = place;
   for (const row of list.children) row.classList.toggle("is-selected", Number(row.dataset.turn) === place);
-  for (const button of list.querySelectorAll(".turn-row")) {
+  for (const button of list.querySelectorAll(".line")) {
     button.removeAttribute("aria-current");
   }
-  const row = list.children[place].querySelector(".turn-row");
+  const row = list.children[place].querySelector(".line");
   row.setAttribute("aria-current", "true");
   const turn = session.turns[place];
   $("[data-turn-name]", view).replaceChildren(
@@ -88,7 +88,7 @@ function select(place, { focus = true, scroll = true } = {}) {
 function store(place, judgement) {
   session.judgements.set(place, { turn: place, who: reviewer(), ...judgement });
   session.unsaved = true;
-  list.children[place].querySelector(".own").replaceChildren(mark(place));
+  list.children[place].querySelector(".line-own").replaceChildren(mark(place));
   showProgress();
 }
 
@@ -106,10 +106,9 @@ function onKey(event) {
     return;
   }
   if (!isShortcut(event)) return;
-  const digit = Number(event.key);
   const arrows = event.target.type !== "radio";
-  if (digit >= 1 && digit <= labels.length) {
-    if (form.choose(digit - 1)) next();
+  if (/^\d$/.test(event.key)) {
+    if (form.press(Number(event.key)) === "done") next();
   } else if (event.key === "j" || (event.key === "ArrowDown" && arrows)) next();
   else if (event.key === "k" || (event.key === "ArrowUp" && arrows)) next(-1);
   else return;

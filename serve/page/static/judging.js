@@ -96,7 +96,7 @@ export function judgingForm({ role, given = null, change = null, save = null, ca
       return;
     }
     const codes = markersFor(state.label, role);
-    const choice = (code, title, definition) =>
+    const choice = (code, title, definition, digit) =>
       el(
         "label",
         { class: "choice" },
@@ -107,12 +107,15 @@ export function judgingForm({ role, given = null, change = null, save = null, ca
           checked: state.marker === code,
           on: { change: () => chooseMarker(code) },
         }),
+        el("kbd", { "aria-hidden": "true" }, digit),
         el("span", {}, el("b", {}, title), definition ? el("small", {}, definition) : null),
       );
     markerBox.replaceChildren(
       legend,
-      ...codes.map((marker) => choice(marker.code, marker.name, marker.definition)),
-      ...(codes.length > 1 ? [choice(null, words.marker_none, "")] : []),
+      ...codes.map((marker, place) =>
+        choice(marker.code, marker.name, marker.definition, String(place + 1)),
+      ),
+      ...(codes.length > 1 ? [choice(null, words.marker_none, "", "0")] : []),
     );
   }
 
@@ -131,6 +134,9 @@ export function judgingForm({ role, given = null, change = null, save = null, ca
     if (event.key === "Escape" && cancel) {
       event.stopPropagation();
       cancel();
+    } else if (event.key === "Backspace" && markerBox.contains(event.target)) {
+      event.preventDefault();
+      (labelInputs.find((input) => input.checked) ?? labelInputs[0]).focus();
     } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && save) submit(event);
   });
 
@@ -138,14 +144,24 @@ export function judgingForm({ role, given = null, change = null, save = null, ca
     element,
     judgement,
     complain: (text) => (problem.textContent = text),
-    focus: () => (labelInputs.find((input) => input.checked) ?? labelInputs[0]).focus(),
-    // Returns whether nothing is left to choose: one marker at most.
-    choose(place) {
-      chooseLabel(labels[place].label);
+    focus: (how) => (labelInputs.find((input) => input.checked) ?? labelInputs[0]).focus(how),
+    // A digit that was pressed: the label's number, or among the markers the marker's (0 for not
+    // sure which). Returns "done" where nothing is left to choose, "more", or null for no such.
+    press(digit) {
       const markers = [...markerBox.querySelectorAll("input")];
-      if (markers.length > 1) (markers.find((input) => input.checked) ?? markers[0]).focus();
-      else labelInputs[place].focus();
-      return markers.length <= 1;
+      if (markerBox.contains(document.activeElement)) {
+        const input = digit === 0 ? markers.at(-1) : markers[digit - 1];
+        if (!input) return null;
+        input.click();
+        input.focus();
+        return "more";
+      }
+      if (!labels[digit - 1]) return null;
+      chooseLabel(labels[digit - 1].label);
+      const found = [...markerBox.querySelectorAll("input")];
+      if (found.length > 1) (found.find((input) => input.checked) ?? found[0]).focus();
+      else labelInputs[digit - 1].focus();
+      return found.length > 1 ? "more" : "done";
     },
   };
 }

@@ -1,11 +1,12 @@
 // A timeline with its review: the model's label, one's own and other people's, side by side.
 
 import { $, all, announce, el, fill, isShortcut, notice, said, words } from "./dom.js";
-import { inWords, judged, labels, sign } from "./codebook.js";
+import { inWords, judged, labelOfLetter, sign } from "./codebook.js";
 import { saveCoding } from "./files.js";
 import { judgingForm } from "./judging.js";
 import { addMoment } from "./playlist.js";
 import { judge, keep, othersOf, reviewer, room, setReviewer, takeOwn } from "./room.js";
+import { post } from "./server.js";
 import { mountTimeline } from "./timeline.js";
 
 const view = $('[data-view="timeline"]');
@@ -14,6 +15,7 @@ const field = $("[data-reviewer]", view);
 let session = null;
 let handle = null;
 let selected = null;
+let purpose = null; // whose thresholds were chosen in the timeline, if any
 let open = null; // {turn, block}: where the details stand that were opened last
 
 export function setUp() {
@@ -33,7 +35,10 @@ export function setUp() {
   }
   $("[data-store-it]", view).addEventListener("click", storeIt);
   place.addEventListener("alliance:select", (event) => (selected = event.detail.turn));
-  place.addEventListener("alliance:purpose", showMarks);
+  place.addEventListener("alliance:purpose", (event) => {
+    purpose = event.detail.purpose;
+    showMarks();
+  });
   place.addEventListener("alliance:detail", (event) => {
     const { turn, element } = event.detail;
     open = { turn, block: el("section", { class: "review", "aria-label": words.review }) };
@@ -45,7 +50,7 @@ export function setUp() {
 
 export function show(given) {
   session = given;
-  selected = open = null;
+  selected = open = purpose = null;
   $("h1 bdi", view).textContent = session.title;
   $("[data-facts]", view).textContent = session.facts;
   field.value = reviewer();
@@ -60,10 +65,9 @@ export function show(given) {
 
 function onKey(event) {
   if (view.hidden || !isShortcut(event)) return;
-  const digit = Number(event.key);
-  if (open?.form && isOpen(open.turn) && digit >= 1 && digit <= labels.length) {
-    open.form.choose(digit - 1);
-  } else if (event.key === "d") withTurn(disagree);
+  if (/^\d$/.test(event.key) && open?.form && isOpen(open.turn)) open.form.press(Number(event.key));
+  else if (/^[wc]$/i.test(event.key)) goTo(event.key.toUpperCase(), event.shiftKey ? -1 : 1);
+  else if (event.key === "d") withTurn(disagree);
   else if (event.key === "a") withTurn(agree);
   else if (event.key === "m") withTurn(toPlaylist);
   else return;
@@ -81,7 +85,23 @@ const isOpen = (turn) => open?.turn === turn && open.block.isConnected;
 // What the model says under the thresholds that are chosen now; null for a turn without a label.
 function modelOf(turn) {
   const found = handle.labelOf(turn);
-  return found && { label: found.label.key, marker: found.marker, abstained: found.abstained };
+  return (
+    found && { label: found.label.key, marker: found.marker || null, abstained: found.abstained }
+  );
+}
+
+// To the next turn with a label, by the label's letter; those left out on which the model abstains.
+function goTo(letter, step) {
+  const { title } = labelOfLetter(letter);
+  const count = session.turns.length;
+  for (let turn = (selected ?? (step > 0 ? -1 : count)) + step; turn >= 0 && turn < count; turn += step) {
+    const found = handle.labelOf(turn);
+    if (found?.letter !== letter || found.abstained) continue;
+    handle.select(turn, { scroll: true, focus: true });
+    announce(fill(words.jumped, { label: title, turn }));
+    return;
+  }
+  announce(fill(words.none_left, { label: title }));
 }
 
 function disagree(turn) {
@@ -180,11 +200,45 @@ function fillBlock({ editing = false, status = "" } = {}) {
             button(words.disagree, "d", () => disagree(turn)),
             button(words.agree, "a", () => agree(turn)),
             button(words.to_playlist, "m", () => toPlaylist(turn)),
+            el("button", { type: "button", on: { click: (event) => ask(turn, event.target) } }, words.why_ask),
           ),
         ]),
     status ? el("p", { class: "small status" }, status) : "",
   );
-  if (editing) open.form.focus();
+  if (!editing) return;
+  // Under the strip, which may stick to the top, nothing can be seen.
+  const strip = $(".strip-box", place);
+  const sticks = getComputedStyle(strip).position === "sticky";
+  block.style.scrollMarginTop = `${sticks ? strip.offsetHeight + 8 : 8}px`;
+  open.form.focus({ preventScroll: true });
+  block.scrollIntoView({ block: "start" });
+}
+
+// What the model's label rests on; asked for one turn at a time, since it takes seconds.
+async function ask(turn, button) {
+  const { block } = open;
+  const { session: sent, roles } = session.request ?? {};
+  const where = session.stored ? { stored: session.stored } : { session: sent, roles };
+  button.disabled = true;
+  announce(words.why_busy);
+  try {
+    const told = await post("/page/why", { ...where, turn, ...(purpose ? { purpose } : {}) });
+    const phrases = told.phrases.flatMap((phrase) => [" ", said(phrase, "q")]);
+    block.append(
+      el(
+        "div",
+        { class: "because", role: "status" },
+        phrases.length ? el("p", {}, words.why_words, ...phrases) : null,
+        told.turns.length ? el("p", {}, words.why_turns, " ", told.turns.join(", ")) : null,
+        phrases.length || told.turns.length ? null : el("p", {}, words.why_nothing),
+        el("p", { class: "small" }, words.why_note),
+      ),
+    );
+    button.remove();
+  } catch (failure) {
+    button.disabled = false;
+    notice(failure.message);
+  }
 }
 
 // What people say, beside the model's label in the transcript: never in its place.

@@ -3,7 +3,7 @@
 import { $, el, fill, notice, words } from "./dom.js";
 import { labelOf, markerOf } from "./codebook.js";
 import { momentOf, present } from "./playlist.js";
-import { get } from "./server.js";
+import { get, post } from "./server.js";
 import { openSession, room } from "./room.js";
 
 const view = $('[data-view="training"]');
@@ -46,11 +46,13 @@ export async function openLesson(id) {
   lessons ??= (await get("/page/teaching")).sessions;
   const lesson = lessons.find((one) => one.id === id);
   if (!lesson) throw new Error(words.page_of_none);
-  return openSession({ key, id, title: lesson.title, facts: factsOf(lesson), turns: lesson.turns });
+  const { title, turns } = lesson;
+  const request = { session: { id, turns }, roles: {} };
+  return openSession({ key, id, title, facts: factsOf(lesson), turns, request });
 }
 
-// What a lesson's coders and the model say of it; asked for only once it may be seen.
-export async function unveil(session) {
+// What a lesson's coders say of it; asked for only once it may be seen.
+async function decode(session) {
   if (session.coding) return session;
   const told = await get(`/page/teaching/${session.id}`);
   session.coding = told.coding;
@@ -61,9 +63,17 @@ export async function unveil(session) {
     note: told.reasons[one.turn] ?? "",
   }));
   session.shows = told.shows;
-  const labelled = told.timeline.turns.filter((turn) => turn.label);
-  session.model = new Map(labelled.map((turn) => [turn.turn, turn]));
-  session.shown = told;
+  return session;
+}
+
+// That, and what the model says.
+export async function unveil(session) {
+  await decode(session);
+  if (!session.shown) {
+    session.shown = await post("/page/timeline", { ...session.request, include_text: true });
+    const labelled = session.shown.timeline.turns.filter((turn) => turn.label);
+    session.model = new Map(labelled.map((turn) => [turn.turn, turn]));
+  }
   return session;
 }
 
@@ -80,7 +90,7 @@ function momentsOf(session, turns) {
 
 async function presentLesson(id) {
   try {
-    const session = await unveil(await openLesson(id));
+    const session = await decode(await openLesson(id));
     const turns = Object.keys(session.reasons).map(Number);
     present(momentsOf(session, turns), "#/training");
   } catch (failure) {
@@ -93,7 +103,7 @@ async function starter() {
   try {
     const found = new Map();
     for (const { id } of lessons) {
-      const session = await unveil(await openLesson(id));
+      const session = await decode(await openLesson(id));
       for (const { turn, marker } of session.coding) {
         if (marker && labelOf(markerOf(marker).label).rupture && !found.has(marker)) {
           found.set(marker, momentsOf(session, [turn])[0]);
