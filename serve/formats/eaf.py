@@ -8,19 +8,18 @@ their own, ``label@therapist`` and so on, aligned in time. All else in the file 
 the byte. Without an original a new file is made of the turns and their times, one tier a speaker.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 from xml.sax.saxutils import escape
 
-from alliance.model.errors import InputError, TranscriptError
+from alliance.model.errors import TranscriptError
 from alliance.model.labelled import LabelledSession, LabelledTurn
 from alliance.serve.formats.characters import xml_safe
 from alliance.serve.formats.eaf_document import EafDocument, element
 from alliance.serve.formats.sessions import SingleSessionWriter
-from alliance.serve.formats.spans import code_tiers, lanes, match, read_original
+from alliance.serve.formats.spans import check_times, code_tiers, lanes, match, read_original
 from alliance.serve.formats.writer import WriterOptions
-from alliance.serve.wording import listed
 
 __all__ = ["EafWriter"]
 
@@ -91,7 +90,8 @@ def _add_labels(document: EafDocument, session: LabelledSession) -> None:
                 next_id += 1
             facts = {"PARENT_REF": owner.name, "PARTICIPANT": owner.participant}
             tiers.append(_tier(tier.name, _UNDER, facts, annotations))
-    for lane in lanes(_timed(found.unmatched)):
+    check_times(found.unmatched, "an annotation of the original", ".eaf")
+    for lane in lanes(found.unmatched):
         for tier in code_tiers(lane.owner, lane.turns):
             annotations = _aligned(document, tier.codes, first_id=next_id)
             next_id += len(annotations)
@@ -102,17 +102,6 @@ def _add_labels(document: EafDocument, session: LabelledSession) -> None:
         _add_type(document, _UNDER, _ASSOCIATION)
     if found.unmatched:
         _add_type(document, _ALIGNED, "")
-
-
-def _timed(turns: Iterable[LabelledTurn]) -> list[LabelledTurn]:
-    turns = list(turns)
-    bare = [turn.index for turn in turns if turn.turn.start_ms is None or turn.turn.end_ms is None]
-    if bare:
-        raise InputError(
-            f"expected each labelled turn to be an annotation of the original or to have times, "
-            f"found neither at {listed(bare)}; give the .eaf that was labelled with --original"
-        )
-    return turns
 
 
 def _aligned(
@@ -163,12 +152,7 @@ def _add_type(document: EafDocument, name: str, constraint: str) -> None:
 def _new(session: LabelledSession, *, include_text: bool) -> bytes:
     """A file that holds the turns alone: one tier a speaker, more where one's turns overlap."""
     document = EafDocument(_EMPTY.encode("ascii"), name="new .eaf")
-    for turn in session:
-        if turn.turn.start_ms is None or turn.turn.end_ms is None:
-            raise InputError(
-                f"expected the times of every turn for a new .eaf file, found none at turn "
-                f"{turn.index}; take a transcript with times, or add to a file with --original"
-            )
+    check_times(session, "", ".eaf")
     tiers, number = [], 1
     for lane in lanes(session):
         said = [(turn, turn.turn.text if include_text else "") for turn in lane.turns]

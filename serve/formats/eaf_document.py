@@ -68,7 +68,9 @@ class EafDocument:
         self._reading_last_id = False
         self._slots: dict[str, int | None] = {}
         self._annotations: list[_Annotation] = []
-        self._added: list[tuple[int, int, bytes]] = []
+        # First and last byte of what is replaced, the rank among what goes to one place, and what.
+        self._added: list[tuple[int, int, int, bytes]] = []
+        self._new_slots: list[str] = []
         self.tiers: list[EafTier] = []
         self.types: set[str] = set()
         self.constraints: set[str] = set()
@@ -92,42 +94,50 @@ class EafDocument:
         """Add time slots; returns their names."""
         first = max((_number(name, "ts") for name in self._slots), default=0) + 1
         names = [f"ts{first + n}" for n in range(len(times_ms))]
-        lines = [
-            element("TIME_SLOT", {"TIME_SLOT_ID": name, "TIME_VALUE": str(ms)}, 2)
-            for name, ms in zip(names, times_ms, strict=True)
-        ]
-        self._slots.update(zip(names, times_ms, strict=True))
-        if self._time_order_end is None:
-            raise self._error(f"expected a TIME_ORDER, found none; {_WHOLE}")
-        at, empty = self._time_order_end
-        if empty:  # <TIME_ORDER/>
-            body = "\n" + "".join(lines) + "    </TIME_ORDER>"
-            close = self._data.index(b"/>", at)
-            self._added.append((close, close + 2, (">" + body).encode("ascii")))
-        else:
-            self._insert(at, lines)
+        for name, ms in zip(names, times_ms, strict=True):
+            facts = {"TIME_SLOT_ID": name, "TIME_VALUE": str(ms)}
+            self._new_slots.append(element("TIME_SLOT", facts, 2))
+            self._slots[name] = ms
         return names
 
     def insert(self, part: str, lines: list[str]) -> None:
         """Add whole elements of one kind after those that are there, in the schema's order."""
         following = _PARTS[_PARTS.index(part) + 1 :]
         later = [self._starts[each] for each in following if each in self._starts]
-        self._insert(min(later, default=self._root_end), lines)
+        self._insert(min(later, default=self._root_end), lines, rank=_PARTS.index(part))
 
     def set_last_id(self, number: int) -> None:
         """Bring the header's counter of annotations up to date, where it has one."""
         if self._last_id is not None:
-            self._added.append((*self._last_id, str(number).encode("ascii")))
+            self._added.append((*self._last_id, 0, str(number).encode("ascii")))
 
     def to_bytes(self) -> bytes:
-        """The file with what was added."""
+        """The file with what was added.
+
+        Raises:
+            TranscriptError: if times were added and the file has no place for them.
+        """
+        self._insert_slots()
         out, at = [], 0
-        for start, end, added in sorted(self._added, key=lambda each: each[0]):
+        for start, end, _, added in sorted(self._added, key=lambda each: (each[0], each[2])):
             out += [self._data[at:start], added]
             at = end
         return b"".join([*out, self._data[at:]])
 
-    def _insert(self, at: int, lines: list[str]) -> None:
+    def _insert_slots(self) -> None:
+        if not self._new_slots:
+            return
+        if self._time_order_end is None:
+            raise self._error(f"expected a TIME_ORDER, found none; {_WHOLE}")
+        at, empty = self._time_order_end
+        lines, self._new_slots = self._new_slots, []
+        if empty:  # <TIME_ORDER/>
+            body = ">\n" + "".join(lines) + "    </TIME_ORDER>"
+            self._added.append((at, at + 2, 0, body.encode("ascii")))
+        else:
+            self._insert(at, lines, rank=0)
+
+    def _insert(self, at: int, lines: list[str], *, rank: int) -> None:
         """Put lines before the line that begins with the element at this byte."""
         line = at
         while line and self._data[line - 1 : line] in (b" ", b"\t"):
@@ -137,7 +147,7 @@ class EafDocument:
         if b"\r\n" in self._data[:4096]:
             text = text.replace("\n", "\r\n")
         where = line if on_its_own else at
-        self._added.append((where, where, text.encode("ascii")))
+        self._added.append((where, where, rank, text.encode("ascii")))
 
     def _times(
         self, annotation: _Annotation, by_id: Mapping[str, _Annotation]
@@ -182,7 +192,7 @@ class EafDocument:
         self._path.append(tag)
         if tag == "TIME_SLOT":
             value = attributes.get("TIME_VALUE", "")
-            ms = int(value) if value.isascii() and value.isdigit() else None
+            ms = int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
             self._slots[attributes.get("TIME_SLOT_ID", "")] = ms
         elif tag == "TIER":
             self.tiers.append(
@@ -213,8 +223,9 @@ class EafDocument:
         at = self._parser.CurrentByteIndex
         self._path.pop()
         if tag == "TIME_ORDER":
-            closing = self._data[at : at + 2] == b"</"
-            self._time_order_end = (at if closing else self._starts[tag], not closing)
+            close = self._data.index(b">", self._starts[tag])  # it has no attributes
+            empty = self._data[close - 1 : close] == b"/"
+            self._time_order_end = (close - 1 if empty else at, empty)
         elif tag == "PROPERTY":
             self._reading_last_id = False
         elif not self._path:

@@ -91,6 +91,13 @@ SESSION_WRITERS: Final[Mapping[str, WriterEntry]] = MappingProxyType(
         each.name: each
         for each in (
             _session("eaf", ".eaf", "tiers of an ELAN file", "eaf:EafWriter", single=True),
+            _session(
+                "textgrid",
+                ".textgrid",
+                "tiers of a TextGrid",
+                "textgrid:TextGridWriter",
+                single=True,
+            ),
             _session("vtt", ".vtt", "subtitles, one cue a rupture", "vtt:VttWriter", single=True),
         )
     }

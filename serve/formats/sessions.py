@@ -124,7 +124,9 @@ def _turn(index: int, row: Row) -> LabelledTurn:
         row.get("utterance_id") or "",
     )
     marker = Marker(row["marker"]) if row.get("marker") else None
-    label = Label(row["label"]) if row.get("label") else marker and marker.label
+    label = None if marker is None else marker.label
+    if row.get("label"):
+        label = Label(row["label"])
     if label is None:
         given = row.get("unlabelled_reason")
         reason = UnlabelledReason(given) if given else unlabelled_reason(turn)

@@ -4,10 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alliance.model.errors import TranscriptError
+from alliance.model.errors import InputError, TranscriptError
 from alliance.model.labelled import LabelledSession, LabelledTurn
+from alliance.serve.wording import listed
 
-__all__ = ["CodeTier", "Lane", "Matching", "Span", "code_tiers", "lanes", "match", "read_original"]
+__all__ = [
+    "CodeTier",
+    "Lane",
+    "Matching",
+    "Span",
+    "check_times",
+    "code_tiers",
+    "lanes",
+    "match",
+    "read_original",
+]
 
 _ROUNDING_MS = 1
 
@@ -74,17 +85,17 @@ def match(session: LabelledSession, spans: Sequence[Span]) -> Matching:
         if span.start_ms is not None:
             by_start.setdefault(round(span.start_ms), []).append(span)
     found: dict[int, Span] = {}
-    unmatched = []
+    unmatched: list[LabelledTurn] = []
     taken: set[tuple[int, int]] = set()
     for labelled in session:
         if labelled.label is None:
             continue
-        span = _by_id(labelled, by_id, taken) or _by_times(labelled, by_start, taken)
-        if span is None:
+        chosen = _by_id(labelled, by_id, taken) or _by_times(labelled, by_start, taken)
+        if chosen is None:
             unmatched.append(labelled)
         else:
-            found[labelled.index] = span
-            taken.add((span.tier, span.place))
+            found[labelled.index] = chosen
+            taken.add((chosen.tier, chosen.place))
     return Matching(found, tuple(unmatched))
 
 
@@ -154,6 +165,30 @@ def code_tiers(owner: str, turns: Iterable[LabelledTurn]) -> list[CodeTier]:
     return [
         CodeTier(f"{kind}@{owner}", kind, tuple(codes)) for kind, codes in kinds.items() if codes
     ]
+
+
+def check_times(turns: Iterable[LabelledTurn], place: str, file: str) -> None:
+    """Refuse turns that can stand nowhere in a file of times.
+
+    Args:
+        turns: labelled turns that are no annotation of the original, or all turns of a new file.
+        place: what such an annotation is called; empty for a new file.
+        file: what the file is called.
+
+    Raises:
+        InputError: if the start or end of one is not known.
+    """
+    bare = [turn.index for turn in turns if turn.turn.start_ms is None or turn.turn.end_ms is None]
+    if bare and place:
+        raise InputError(
+            f"expected each labelled turn to be {place} or to have times, found neither at "
+            f"{listed(bare)}; give the {file} that was labelled with --original"
+        )
+    if bare:
+        raise InputError(
+            f"expected the times of every turn for a new {file}, found none at {listed(bare)}; "
+            f"take a transcript with times, or add to a file with --original"
+        )
 
 
 @dataclass(slots=True)
