@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from alliance.model.errors import TranscriptError
 from alliance.model.formats.columns import NONE, Columns, listed
+from alliance.model.formats.recognisers import session_of_recogniser
 from alliance.model.formats.records import Record
 from alliance.model.formats.rows import Row, sessions_of_rows
 from alliance.model.formats.source import RawSession, Source
@@ -32,9 +33,21 @@ def read_json(source: Source) -> Iterator[RawSession]:
     """The sessions of one JSON document, which is held in memory.
 
     It is a session, a list of sessions or of turns, or an object that holds such a one under
-    ``session``, ``sessions`` or ``turns``.
+    ``session``, ``sessions`` or ``turns``; or what a speech recogniser wrote (``recognisers``).
     """
-    return sessions_of_objects(_objects_of_document(source), source)
+    document = read_document(source)
+    if document is None:
+        return
+    if (session := session_of_recogniser(document, source)) is not None:
+        yield session
+    else:
+        yield from sessions_of_objects(objects_of_document(document, source), source)
+
+
+def read_document(source: Source) -> Any:
+    """A JSON document, whatever it holds; None for a file with nothing in it."""
+    text = "".join(source.lines())
+    return _parsed(text, source, None) if text.strip() else None
 
 
 def objects_of_lines(source: Source) -> Iterator[Item]:
@@ -44,11 +57,8 @@ def objects_of_lines(source: Source) -> Iterator[Item]:
             yield line, _object(_parsed(text, source, line), source, line)
 
 
-def _objects_of_document(source: Source) -> Iterator[Item]:
-    text = "".join(source.lines())
-    if not text.strip():
-        return
-    document = _parsed(text, source, None)
+def objects_of_document(document: Any, source: Source) -> Iterator[Item]:
+    """The objects of one JSON document: those in its list, or itself."""
     if isinstance(document, Mapping) and isinstance(document.get("sessions"), list):
         document = document["sessions"]
     for item in document if isinstance(document, list) else [document]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from alliance.model.formats.exports import turns_of_export
 from alliance.model.formats.prefixes import Prefix, Prefixes, TimeMark, time_mark
 from alliance.model.formats.source import RawSession, RawTurn, Source
 
@@ -30,8 +31,9 @@ def read_plain(source: Source) -> Iterator[RawSession]:
     if lines and _CLOSING.fullmatch(next(line for line in reversed(lines) if line.strip())):
         while not _CLOSING.fullmatch(lines.pop()):
             pass
-    lines = without_line_numbers(lines)
-    turns = turns_of_lines(lines, Prefixes(lines, source.roles))
+    if (turns := turns_of_export(lines)) is None:
+        lines = without_line_numbers(lines)
+        turns = turns_of_lines(lines, Prefixes(lines, source.roles))
     if not turns:
         raise source.error(
             "expected turns that start with their speaker (T: … or Dr. Lee: …), found none; put "

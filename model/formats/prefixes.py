@@ -23,7 +23,7 @@ from alliance.model.codebook import Role
 from alliance.model.formats.roles import RoleMap, clean_name
 from alliance.model.formats.times import clock_ms
 
-__all__ = ["Prefix", "Prefixes", "TimeMark", "time_mark"]
+__all__ = ["Prefix", "Prefixes", "TimeMark", "looks_like_a_name", "time_mark"]
 
 _LOOKED_AT: Final = 200  # characters of a line; a prefix is much shorter
 _LONGEST: Final = 40
@@ -180,7 +180,7 @@ class Prefixes:
         accepted = {
             key
             for key, one in seen.items()
-            if _looks_like_a_name(one.name)
+            if looks_like_a_name(one.name)
             and (one.times > 1 or ((one.opens_paragraph or every_line) and not one.is_title))
         }
         if accepted or capitals:
@@ -252,7 +252,8 @@ def _word(name: str) -> str:
     return _NUMBER.sub("", name.casefold()).strip(" .")
 
 
-def _looks_like_a_name(name: str) -> bool:
+def looks_like_a_name(name: str) -> bool:
+    """Whether each word has a capital or a number, small words within names aside."""
     first, *rest = name.split()
     return _is_capital(first) and all(
         _is_capital(word) or word.casefold() in _WITHIN_NAMES for word in rest
