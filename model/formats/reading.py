@@ -9,8 +9,9 @@ from typing import BinaryIO, Final
 from alliance.model.codebook import Role
 from alliance.model.errors import ConfigError, TranscriptError, UnknownSpeakerError
 from alliance.model.formats.columns import check_columns
+from alliance.model.formats.convokit import utterances_in
 from alliance.model.formats.encoding import check_encoding
-from alliance.model.formats.registry import FORMATS, SUFFIXES, Format
+from alliance.model.formats.registry import FORMATS, NAMES, SUFFIXES, Format
 from alliance.model.formats.roles import MAX_NAME, RoleMap, clean_name
 from alliance.model.formats.source import RawSession, Source
 from alliance.model.session import Session, Turn
@@ -37,7 +38,8 @@ def read_sessions(
     size of the file. Every turn keeps its place; turns are merged in subtitles alone.
 
     Args:
-        source: a path, or a stream of bytes, which is left open.
+        source: a path (of a file, or a ConvoKit corpus's folder), or a stream of bytes, which is
+            left open.
         name: the file's name, for its format, the session's id and errors; needed with a stream
             unless ``format`` is given.
         format: a key of :data:`~alliance.model.formats.FORMATS`; None goes by the suffix.
@@ -110,6 +112,8 @@ def _of_path(
     columns: Mapping[str, str],
     encoding: str | None,
 ) -> Iterator[Session]:
+    if path.is_dir():
+        path = utterances_in(path) or path
     label = name if name is not None else str(path)
     if path.is_dir():
         raise TranscriptError(
@@ -150,6 +154,8 @@ def _of_stream(source: Source, chosen: str | None) -> Iterator[Session]:
 def _format_of(name: str, chosen: str | None) -> Format:
     if chosen is not None:
         return FORMATS[chosen]
+    if (whole := Path(name).name.lower()) in NAMES:
+        return FORMATS[NAMES[whole]]
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
         return FORMATS[SUFFIXES[suffix]]

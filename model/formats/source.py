@@ -6,7 +6,7 @@ came from; roles are settled in one place afterwards (``reading``).
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 
 from alliance.model.errors import TranscriptError
@@ -44,6 +44,17 @@ class Source:
         stem = PurePath(self.name).stem.strip()
         stem = stem if stem and self.name != "-" else _UNNAMED
         return f"{stem} {self.part}" if self.part else stem
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the file that was opened; None for what came through a pipe or the web.
+
+        It goes by the stream, since a name may have been sent along and be anyone's.
+        """
+        opened = getattr(self.stream, "name", None)
+        if not isinstance(opened, str) or not Path(opened).is_file():
+            return None
+        return Path(opened).parent
 
     def lines(self) -> Iterator[str]:
         """The lines, each with its line end.

@@ -27,7 +27,8 @@ PIECES = st.sampled_from(
     ]
 )
 SOUP = st.lists(PIECES, max_size=40).map("".join)
-NAMES = st.sampled_from([f"a.{each.suffixes[0][1:]}" for each in FORMATS.values()])
+FILES = [each.names[0] if each.names else f"a{each.suffixes[0]}" for each in FORMATS.values()]
+NAMES = st.sampled_from(FILES)
 ENCODINGS = st.sampled_from([None, "utf-8", "cp1252", "utf-16-le", "ascii"])
 
 
@@ -65,7 +66,7 @@ def test_any_bytes(name: str, data: bytes, encoding: str | None) -> None:
     check(name, data, encoding)
 
 
-@pytest.mark.parametrize("name", [f"a{each.suffixes[0]}" for each in FORMATS.values()])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
     "piece",
     ["a", "a ", "A ", "1 ", ":", "T: ", "(", "A (", "0:0", '"', "[", "{", "<", "<v ", "&", "&a",

@@ -32,7 +32,8 @@ def test_every_suffix_has_a_format() -> None:
     assert list(FORMATS)[:9] == [
         *("txt", "csv", "tsv", "jsonl", "json", "vtt", "srt", "docx", "xlsx")
     ]
-    assert {SUFFIXES[suffix] for suffix in SUFFIXES} == set(FORMATS)
+    assert {SUFFIXES[suffix] for suffix in SUFFIXES} == set(FORMATS) - {"convokit"}
+    assert {name for name, each in FORMATS.items() if each.names} == {"convokit"}
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in SUFFIXES)
     assert len(SUFFIXES) == sum(len(each.suffixes) for each in FORMATS.values())
     assert all(each.description for each in FORMATS.values())
