@@ -3,8 +3,9 @@
 A coding is a table with a row for each turn. It names the session (``session_id``,
 ``transcript_id`` …), the turn (``turn``, counted from 0, or ``utterance_id``) and the code
 (``code``, or ``label`` with or without ``marker``). A table may hold several codings: each column
-whose name begins with ``coder`` is one. Tables that ``alliance label`` wrote are codings by the
-model. JSON lines may also hold a whole coded session a line.
+whose name begins with ``coder_`` is one, or a column ``coder`` names who gave a row's code. Tables
+that ``alliance label`` wrote are codings by the model. JSON lines may also hold a whole coded
+session a line.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,8 @@ _TURN: Final = ("turn", "turn_number", "segment")
 _UTTERANCE: Final = ("utterance_id", "utt_id", "turn_id")
 _SPEAKER: Final = ("role", *FIELDS["speaker"])
 _CODE: Final = ("code", "label", "codes", "coding")
-_CODER: Final = "coder"
+_CODER: Final = ("coder", "rater", "annotator")  # a column that names who coded the row
+_CODER_COLUMN: Final = "coder_"
 _LARGEST_TURN: Final = 10_000_000
 
 Row = Mapping[str, Any]
@@ -85,7 +87,7 @@ def read_codings(
     Args:
         path: a table; see :data:`SUFFIXES`.
         column: the column that holds the codes; None takes every column that begins with
-            ``coder``, else ``code``, else ``label``.
+            ``coder_``, else ``code``, else ``label``.
         system: what the codes stand for; None leaves :attr:`CodingTurn.code` empty, for agreement
             about codes of any kind.
         roles: speaker's name to role, where speakers go by their names.
@@ -130,15 +132,16 @@ class _Table:
         if first is None:
             raise self._source.error("expected a table of codes, found no rows; check its export")
         names = list(first[1])
-        keys = {str(name).strip().casefold(): str(name) for name in reversed(names)}
+        keys = {name.strip().casefold(): name for name in reversed(names)}
         self._find(keys, names, first[0])
         columns = self._code_columns(keys, names, first[0])
-        turns: dict[str, list[CodingTurn]] = {name: [] for name in columns}
-        seen: set[tuple[str, int | str]] = set()
+        turns: dict[tuple[str, str], list[CodingTurn]] = {}
+        seen: set[tuple[str, int | str, str]] = set()
         by_model = False
         for line, row in self._chained(first):
             session, turn, utterance = self._place(row, line)
-            key = (session, utterance if turn is None else turn)
+            by = "" if self._by is None else _text(row.get(self._by))
+            key = (session, utterance if turn is None else turn, by)
             if key in seen:
                 raise self._source.error(
                     "expected each turn once, found one that stood further up; delete one of the "
@@ -151,16 +154,17 @@ class _Table:
             for name in columns:
                 text = _text(row.get(name))
                 code = None if self._system is None else self._code(text, row, name, line)
-                turns[name].append(CodingTurn(session, turn, utterance, role, text, code, line))
-        stem = self._source.stem
+                coded = CodingTurn(session, turn, utterance, role, text, code, line)
+                turns.setdefault((by, name), []).append(coded)
+        several = len(columns) > 1 or self._column is not None
         return [
             Coding(
-                coder=name if len(columns) > 1 or self._column else stem,
+                coder=by or (name if several else self._source.stem),
                 source=self._source.name,
-                turns=tuple(turns[name]),
+                turns=tuple(coded),
                 by_model=by_model,
             )
-            for name in columns
+            for (by, name), coded in turns.items()
         ]
 
     def _chained(self, first: tuple[int, Row]) -> Iterator[tuple[int, Row]]:
@@ -173,6 +177,7 @@ class _Table:
 
         self._session, self._turn, self._utterance = one(_SESSION), one(_TURN), one(_UTTERANCE)
         self._speaker, self._marker, self._model = one(_SPEAKER), one(("marker",)), one(("model",))
+        self._by = one(_CODER)
         if self._turn is None and self._utterance is None:
             raise self._source.error(
                 f"expected a column that says which turn a code is for (turn or utterance_id), "
@@ -190,7 +195,7 @@ class _Table:
                     line=line,
                 )
             return (keys[self._column.strip().casefold()],)
-        coders = tuple(str(n) for n in names if str(n).strip().casefold().startswith(_CODER))
+        coders = tuple(n for n in names if n.strip().casefold().startswith(_CODER_COLUMN))
         if coders:
             return coders
         found = next((keys[name] for name in _CODE if name in keys), None)

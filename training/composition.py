@@ -8,9 +8,9 @@ import numpy as np
 from alliance.model import agreement
 from alliance.model.agreement import Floats, Ints
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
+from alliance.model.markdown import estimate, table
 from alliance.training.corpora import CodedSession
 from alliance.training.predictions import ROLES
-from alliance.training.tables import estimate, table
 
 _RESAMPLES = 2000
 _SPEAKERS = (*(role.value for role in ROLES), "pooled")

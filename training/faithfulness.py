@@ -19,11 +19,11 @@ from alliance.model.estimates import estimates, nested
 from alliance.model.explain import explain_turn, neighbours, words_of
 from alliance.model.explanation import TurnExplanation
 from alliance.model.labelled import Purpose
+from alliance.model.markdown import estimate, table
 from alliance.model.occlusion import Occlusion, Span
 from alliance.model.session import Session
 from alliance.training.predictions import ROLES
 from alliance.training.session_turns import SPEAKERS
-from alliance.training.tables import estimate, table
 
 __all__ = [
     "KINDS",

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from alliance.model.codebook import RUPTURE_LABELS
+from alliance.model.markdown import estimate, table
 from alliance.training.outside import REFERENCE
 from alliance.training.session_turns import SPEAKERS
-from alliance.training.tables import estimate, table
 
 __all__ = ["cost_markdown", "judged_markdown", "modes_markdown"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from alliance.model.codebook import LABELS, RUPTURE_LABELS
+from alliance.model.markdown import estimate
 from alliance.training import svg
-from alliance.training.tables import estimate
 
 __all__ = ["PLOTS", "confusion_plot", "precision_recall_plot", "reliability_plot", "risk_plot"]
 

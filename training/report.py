@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from alliance.model.codebook import LABELS
+from alliance.model.markdown import estimate, table
 from alliance.training.markup import as_html, escaped
 from alliance.training.misses import Miss
 from alliance.training.plots import PLOTS
 from alliance.training.session_tables import rivals_markdown, session_markdown
 from alliance.training.session_turns import SPEAKERS
 from alliance.training.svg import STYLE
-from alliance.training.tables import estimate, groups_markdown, markdown, table
+from alliance.training.tables import groups_markdown, markdown
 
 __all__ = ["CLAIMS", "html_report", "markdown_report"]
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from alliance.model.codebook import LABELS, RUPTURE_LABELS
+from alliance.model.markdown import estimate, table
 from alliance.training.episode_scores import NEAR_TURNS
 from alliance.training.outside import RIVAL, RIVAL_P
 from alliance.training.session_turns import SPEAKERS
-from alliance.training.tables import estimate, table
 
 __all__ = ["outside_markdown", "rivals_markdown", "session_markdown"]
 

@@ -1,10 +1,10 @@
 """Figures of an evaluation as Markdown tables, for cards and terminals."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from alliance.model.codebook import LABELS
+from alliance.model.markdown import estimate, table
 
 _SPEAKERS: Final = ("client", "therapist", "pooled")
 _OVERALL: Final = (
@@ -95,38 +95,6 @@ def crossvalidation_markdown(report: Mapping[str, Any]) -> str:
         f"Macro-F1 of the network minus that of the baseline, both speakers pooled, paired over "
         f"sessions: {difference}.\n"
     )
-
-
-def estimate(
-    value: float | None,
-    low: float | None = None,
-    high: float | None = None,
-    *,
-    signed: bool = False,
-) -> str:
-    """``.61 [.55, .67]``; a dash where there is no figure, no bracket where no interval.
-
-    Absent is None or nan.
-    """
-    if value is None or math.isnan(value):
-        return "–"
-    figure = _number(value, signed=signed)
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return figure
-    return f"{figure} [{_number(low, signed=signed)}, {_number(high, signed=signed)}]"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _number(value: float, *, signed: bool) -> str:
-    # Two decimals: intervals are seldom narrower. Statisticians drop the zero before the point.
-    text = f"{value:+.2f}" if signed else f"{value:.2f}"
-    text = {"-0.00": "0.00", "+0.00": "0.00"}.get(text, text)
-    return text.replace("0.", ".", 1) if abs(value) < 0.995 else text
 
 
 def _introduction(figures: Mapping[str, Any]) -> str:

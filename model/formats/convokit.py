@@ -42,8 +42,10 @@ __all__ = ["COMPANIONS", "UTTERANCES", "read_convokit", "utterances_in"]
 UTTERANCES: Final = ("utterances.jsonl", "utterances.json")
 """The names of a corpus's file of utterances."""
 
-COMPANIONS: Final = ("speakers.json", "users.json", "conversations.json", "corpus.json")
-"""The names of the files beside it, ``index.json`` aside."""
+COMPANIONS: Final = frozenset(
+    {"speakers.json", "users.json", "conversations.json", "corpus.json", "index.json"}
+)
+"""The names of the files beside it."""
 
 _SPEAKERS: Final = ("speakers.json", "users.json")
 _CONVERSATIONS: Final = ("conversations.json",)

@@ -47,6 +47,14 @@ def test_a_column_for_each_coder(tmp_path: Path) -> None:
     assert _codes(settled) == _codes(first)
 
 
+def test_a_row_for_each_coder(tmp_path: Path) -> None:
+    file = _written(tmp_path, "session,turn,label,marker,coder\na,0,withdrawal,W1,Ann\na,0,N,,Bo\n")
+    first, second = read_codings(file)
+    assert (first.coder, second.coder) == ("Ann", "Bo")
+    assert _codes(first) == [Code(Label.WITHDRAWAL, Marker.W1)]
+    assert _codes(second) == [Code(Label.NEUTRAL, Marker.N)]
+
+
 def test_a_table_that_the_product_wrote_is_a_models_coding(tmp_path: Path) -> None:
     file = _written(
         tmp_path,
