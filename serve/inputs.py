@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from alliance.model.codebook import Role
-from alliance.model.errors import InputError
+from alliance.model.errors import InputError, MissingExtraError
 from alliance.model.formats import SUFFIXES, read_sessions
+from alliance.model.formats.convokit import COMPANIONS, UTTERANCES
 from alliance.model.session import Session
 
 STDIN: Final = "-"
+
+UNREAD: Final = (InputError, MissingExtraError, OSError)
+"""The errors by which one input cannot be read and the others can."""
+
+_PASSED_OVER: Final = (".", "~$")  # hidden files, and Word's and Excel's marks of open ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,9 @@ def find_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> l
     """The files that the arguments of a command stand for, each once, in the order given.
 
     A folder stands for all files in it and below it whose ending a reader knows, sorted by their
-    path; names that start with a dot are passed over, and so is the output. A file that is
-    named stays in the list whether or not it can be read.
+    path; names that start with a dot are passed over, and so are the output, Word's marks of open
+    files, and what lies beside a ConvoKit corpus's utterances. A file that is named stays in the
+    list whether or not it can be read.
 
     Args:
         inputs: files, folders, or ``-`` for standard input.
@@ -87,8 +94,10 @@ def find_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> l
     return list(found.values())
 
 
-def why_unread(name: str, error: InputError | OSError) -> str:
+def why_unread(name: str, error: InputError | MissingExtraError | OSError) -> str:
     """One sentence on an input that could not be read, with its name."""
+    if isinstance(error, MissingExtraError):
+        return f"{name}: {error}"
     if isinstance(error, OSError):
         return f"{name}: expected a readable file, found: {error.strerror or error}"
     return str(error)
@@ -97,6 +106,10 @@ def why_unread(name: str, error: InputError | OSError) -> str:
 def _walk(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        # Beside a corpus's utterances lie what is known of its speakers and other facts.
+        is_corpus = not set(UTTERANCES).isdisjoint(files)
         for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+            if name.startswith(_PASSED_OVER) or (is_corpus and name in COMPANIONS):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES:
                 yield Path(parent, name)

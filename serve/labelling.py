@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, TextIO
 
-from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
-from alliance.serve.inputs import STDIN, Reading, find_files, why_unread
+from alliance.serve.inputs import STDIN, UNREAD, Reading, find_files, why_unread
 from alliance.serve.output import Output, open_output
 from alliance.serve.progress import Progress
 from alliance.serve.table import TableFormat, TableWriter, format_of
@@ -174,7 +173,7 @@ class _Batch:
             # Only reading is tried here: an error of writing or labelling is not the input's.
             try:
                 session = next(sessions, None)
-            except (InputError, OSError) as error:
+            except UNREAD as error:
                 raise _UnreadableError(why_unread(name, error)) from error
             if session is None:
                 return

@@ -32,6 +32,19 @@ def test_each_file_once_in_the_order_given(corpus: Path) -> None:
     assert find_files(["-", "-"]) == ["-"]
 
 
+def test_what_lies_beside_a_transcript_is_none(corpus: Path) -> None:
+    for name in ("convokit/utterances.jsonl", "convokit/speakers.json", "convokit/index.json"):
+        path = corpus / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (corpus / "~$b.docx").touch()  # Word has b.docx open
+    (corpus / "speakers.json").touch()  # no corpus here: this one is a transcript
+    found = names(find_files([corpus]), corpus)
+    assert [name for name in found if "convokit" in name] == ["convokit/utterances.jsonl"]
+    assert "speakers.json" in found
+    assert "~$b.docx" not in found
+
+
 def test_named_files_stay_whatever_they_are(corpus: Path) -> None:
     given = [corpus / "e.png", corpus / "none.txt", corpus / ".hidden.txt"]
     assert find_files(given) == given
