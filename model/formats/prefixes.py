@@ -1,8 +1,8 @@
 """Which words at the start of a line name a speaker.
 
 ``T:``, ``Dr. Lee:``, ``[SPEAKER_00]:``, ``12 C1 (0:45):``, ``[00:01:23] Anna:`` or, on a line of
-its own, Otter's ``Anna  0:05`` are *candidates*: a few words, then a colon (or a tab, or a time
-alone). A candidate counts as a speaker if its name
+its own, Otter's ``Anna  0:05`` and Word's ``0:00:05 Speaker 1`` are *candidates*: a few words, then
+a colon (or a tab, or a time alone). A candidate counts as a speaker if its name
 
 - has a role, from the caller or because it is well known; or
 - looks like a name (at most five words, each with a capital or a number) and stands before two
@@ -66,6 +66,9 @@ _COLON: Final = re.compile(
 )
 _ALONE: Final = re.compile(
     rf"[ \t]*(?P<name>{_NAME})(?P<gap>[ \t]+)(?P<after>[\[(]?{_TIME}[\])]?)[ \t]*"
+)
+_ALONE_AFTER_TIME: Final = re.compile(
+    rf"[ \t]*(?P<before>[\[(]?{_TIME}[\])]?)[ \t]+(?P<name>{_NAME})[ \t]*"
 )
 _MARKED: Final = re.compile(_MARK)
 _TIMES: Final = re.compile(_TIME)
@@ -198,6 +201,11 @@ class Prefixes:
             set_off = match["gap"] != " " or match["after"][0] in "[("
             prefix = Prefix(clean_name(match["name"]), "", *_span(match["after"]))
             return _Candidate(prefix, once=set_off) if len(prefix.name) <= _LONGEST else None
+        if (match := _ALONE_AFTER_TIME.fullmatch(head)) and len(line) <= _LOOKED_AT:
+            # "0:05 Mm-hm." is talk with the margin's time; Word's transcripts number the speakers.
+            prefix = Prefix(clean_name(match["name"]), "", *_span(match["before"]))
+            numbered = _NUMBER.search(prefix.name) is not None
+            return _Candidate(prefix, known_only=not numbered, once=False)
         match = _COLON.match(head)
         return None if match is None else self._with_colon(match, line)
 

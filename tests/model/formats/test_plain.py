@@ -303,3 +303,15 @@ def test_a_very_long_line(said: Said) -> None:
     long = "a" * 300_000
     spaced = "word " * 60_000
     assert said("a.txt", f"T: {long}\n{long}\nC: {spaced}:\n")[0] == (T, f"{long} {long}")
+
+
+def test_names_on_a_line_of_their_own_after_a_time(said: Said) -> None:
+    content = (
+        "Audio file\ntalk.wav\n\nTranscript\n\n00:00:00 Speaker 1\nHello.\n00:00:03 Speaker 2\n"
+        "Hi.\n00:00:05 Speaker 1\nWell.\n"
+    )
+    roles = {"Speaker 1": "therapist", "Speaker 2": "client"}
+    assert said("a.txt", content, roles=roles) == [(T, "Hello."), (C, "Hi."), (T, "Well.")]
+    # A time in the margin before a short answer names nobody.
+    content = "T: So?\n0:05 Mm-hm.\nC: Well.\n0:09 Mm-hm.\n"
+    assert said("a.txt", content) == [(T, "So? 0:05 Mm-hm."), (C, "Well. 0:09 Mm-hm.")]
