@@ -14,6 +14,9 @@ from alliance.model.session import Session
 
 STDIN: Final = "-"
 
+MANIFEST_SUFFIX: Final = ".manifest.json"
+"""After an output's name: the file that says what went into it."""
+
 UNREAD: Final = (InputError, MissingExtraError, OSError)
 """The errors by which one input cannot be read and the others can."""
 
@@ -56,7 +59,7 @@ def find_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> l
     """The files that the arguments of a command stand for, each once, in the order given.
 
     A folder stands for all files in it and below it whose ending a reader knows, sorted by their
-    path; names that start with a dot are passed over, and so are the output, Word's marks of open
+    path; names that start with a dot are passed over, and so are the output, manifests, Word's marks of open
     files, and what lies beside a ConvoKit corpus's utterances. A file that is named stays in the
     list whether or not it can be read.
 
@@ -71,27 +74,40 @@ def find_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> l
         InputError: if an input is the output, or a folder holds nothing that can be read.
     """
     found: dict[str, Path | str] = {}
+    for file in iter_files(inputs, output=output):
+        found.setdefault(file_key(file), file)
+    return list(found.values())
+
+
+def iter_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> Iterator[Path | str]:
+    """As :func:`find_files`, one by one and however many there are; a file may come twice."""
     target = None if output is None else os.path.realpath(output)
     for given in inputs:
         if str(given) == STDIN:
-            found.setdefault(STDIN, STDIN)
+            yield STDIN
             continue
         path = Path(given)
-        files: Sequence[Path] = (path,)
         if path.is_dir():
-            files = [file for file in sorted(_walk(path)) if os.path.realpath(file) != target]
-            if not files:
+            files = (file for file in _walk(path) if os.path.realpath(file) != target)
+            first = next(files, None)
+            if first is None:
                 raise InputError(
                     f"{path}: expected transcripts ({', '.join(sorted(SUFFIXES))}) in this folder, "
                     f"found none; name the files and add --input-format if they end otherwise"
                 )
+            yield first
+            yield from files
         elif os.path.realpath(path) == target:
             raise InputError(
                 f"{path}: expected an output that is not also an input; choose another name for -o"
             )
-        for file in files:
-            found.setdefault(os.path.realpath(file), file)
-    return list(found.values())
+        else:
+            yield path
+
+
+def file_key(file: Path | str) -> str:
+    """What tells a file from all others, however it is named."""
+    return STDIN if file == STDIN else os.path.realpath(file)
 
 
 def why_unread(name: str, error: InputError | MissingExtraError | OSError) -> str:
@@ -104,12 +120,21 @@ def why_unread(name: str, error: InputError | MissingExtraError | OSError) -> st
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        # Beside a corpus's utterances lie what is known of its speakers and other facts.
-        is_corpus = not set(UTTERANCES).isdisjoint(files)
-        for name in files:
-            if name.startswith(_PASSED_OVER) or (is_corpus and name in COMPANIONS):
-                continue
-            if Path(name).suffix.lower() in SUFFIXES:
-                yield Path(parent, name)
+    """The transcripts in and below a folder, in the order of their paths' parts."""
+    # One folder's names are in memory at a time, not those of a whole corpus.
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return  # a folder that may not be looked into holds nothing for us
+    # Beside a corpus's utterances lie what is known of its speakers and other facts.
+    is_corpus = any(entry.name in UTTERANCES for entry in entries)
+    for entry in entries:
+        name = entry.name
+        if name.startswith(".") or (entry.is_symlink() and entry.is_dir()):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry)
+        elif name.startswith(_PASSED_OVER) or name.endswith(MANIFEST_SUFFIX):
+            continue
+        elif not (is_corpus and name in COMPANIONS) and entry.suffix.lower() in SUFFIXES:
+            yield entry
