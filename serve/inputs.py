@@ -59,9 +59,9 @@ def find_files(inputs: Sequence[str | Path], *, output: Path | None = None) -> l
     """The files that the arguments of a command stand for, each once, in the order given.
 
     A folder stands for all files in it and below it whose ending a reader knows, sorted by their
-    path; names that start with a dot are passed over, and so are the output, manifests, Word's marks of open
-    files, and what lies beside a ConvoKit corpus's utterances. A file that is named stays in the
-    list whether or not it can be read.
+    path; names that start with a dot are passed over, and so are the output, manifests, Word's
+    marks of open files, and what lies beside a ConvoKit corpus's utterances. A file that is named
+    stays in the list whether or not it can be read.
 
     Args:
         inputs: files, folders, or ``-`` for standard input.
