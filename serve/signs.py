@@ -12,14 +12,13 @@ from typing import Final
 from rich.cells import cell_len
 
 from alliance.model.codebook import LABELS, Label
+from alliance.serve.colours import COLOURS
 
 __all__ = ["ASCII", "STYLES", "UNICODE", "Signs", "signs_for"]
 
 STYLES: Final[Mapping[Label, str]] = {
-    Label.ALLIANCE_POSITIVE: "#009E73",
-    Label.WITHDRAWAL: "#0072B2",
-    Label.CONFRONTATION: "#D55E00",
-    Label.NEUTRAL: "dim",
+    **COLOURS,
+    Label.NEUTRAL: "dim",  # whatever the terminal's background is
 }
 """The labels' colours as rich styles."""
 

@@ -60,7 +60,6 @@ _COLUMNS: Final = (
     Column("truncated", Kind.TRUTH, "whether the turn was too long and its middle was cut"),
     Column("unlabelled_reason", Kind.REASON, "why there is no label"),
     Column("model", Kind.TEXT, "name and version of the model that labelled the turn"),
-    Column("coder", Kind.TEXT, "who coded the turn"),
 )
 
 CATALOGUE: Final[Mapping[str, Column]] = MappingProxyType({each.name: each for each in _COLUMNS})
@@ -69,15 +68,23 @@ CATALOGUE: Final[Mapping[str, Column]] = MappingProxyType({each.name: each for e
 TURN_COLUMNS: Final = COLUMNS[: COLUMNS.index("text") + 1]
 """The columns of a transcript without labels."""
 
-CODING_COLUMNS: Final = (*TURN_COLUMNS, "label", "marker", "coder")
-"""The columns of a coding: labels that people gave."""
+CODING_COLUMNS: Final = (*TURN_COLUMNS, "label", "marker")
+"""The columns of one person's coding.
+
+A table of several people's has a column ``coder_NAME`` for each instead, as
+:func:`alliance.model.codings.read_codings` reads them.
+"""
 
 
 def chosen(names: Sequence[str], *, include_text: bool = True) -> tuple[Column, ...]:
     """The columns of these names, in order.
 
     Args:
-        names: keys of :data:`CATALOGUE`.
+        names: keys of :data:`CATALOGUE`, or others, which hold text (a coder's codes).
         include_text: whether the text stays among them.
     """
-    return tuple(CATALOGUE[name] for name in names if include_text or name != "text")
+    return tuple(
+        CATALOGUE.get(name) or Column(name, Kind.TEXT, f"what {name} says of the turn")
+        for name in names
+        if include_text or name != "text"
+    )

@@ -98,6 +98,10 @@ SESSION_WRITERS: Final[Mapping[str, WriterEntry]] = MappingProxyType(
                 "textgrid:TextGridWriter",
                 single=True,
             ),
+            _session(
+                "labelstudio", ".json", "Label Studio tasks", "label_studio:LabelStudioWriter"
+            ),
+            _session("qdpx", ".qdpx", "a REFI-QDA project", "qdpx:QdpxWriter"),
             _session("vtt", ".vtt", "subtitles, one cue a rupture", "vtt:VttWriter", single=True),
         )
     }

@@ -102,15 +102,15 @@ def labelled_session(rows: Iterable[Row]) -> LabelledSession:
     """One session from its rows, in the order of its turns.
 
     The inverse of :func:`alliance.serve.table.row`. Of codings, which say less: a marker alone
-    gives the label, and a label without probabilities counts as certain. What made the labels is
-    the ``model`` or the ``coder`` of the first row that names one.
+    gives the label, and a label without probabilities counts as certain. The name of the model is
+    that of the first row that has one.
 
     Raises:
         ValueError: if there are no rows, or the values of one contradict each other.
     """
     rows = list(rows)
     made = tuple(_turn(index, row) for index, row in enumerate(rows))
-    name = next((who for row in rows if (who := row.get("model") or row.get("coder"))), "")
+    name = next((model for row in rows if (model := row.get("model"))), "")
     session = Session(str(rows[0]["session_id"]), tuple(turn.turn for turn in made))
     return LabelledSession(session, made, ModelInfo(str(name)))
 
