@@ -81,6 +81,7 @@ function select(place, { focus = true, scroll = true } = {}) {
     change: (judgement) => store(place, judgement),
   });
   $("[data-form]", view).replaceChildren(form.element);
+  $(".desk", view).scrollTop = 0;
   if (focus) row.focus({ preventScroll: true });
   if (scroll) row.scrollIntoView({ block: "nearest" });
 }

@@ -5,8 +5,16 @@ import { labels, markersFor, sign } from "./codebook.js";
 
 let forms = 0;
 
-// change(judgement) is called whenever something changes; save and cancel only with buttons.
-export function judgingForm({ role, given = null, change = null, save = null, cancel = null }) {
+// change(judgement) is called whenever something changes; save and cancel only with buttons;
+// bring(element) puts the form in sight, where the browser's own way would not do.
+export function judgingForm({
+  role,
+  given = null,
+  change = null,
+  save = null,
+  cancel = null,
+  bring = null,
+}) {
   const name = `judging-${++forms}`;
   const state = { label: given?.label ?? null, marker: given?.marker ?? null, note: given?.note ?? "" };
   const labelInputs = labels.map((label) =>
@@ -130,6 +138,13 @@ export function judgingForm({ role, given = null, change = null, save = null, ca
     save(judgement());
   }
 
+  // The browser would put it in the middle; what stands above it should stay in sight.
+  function showFocus(input) {
+    input.focus({ preventScroll: true });
+    if (bring) bring(element);
+    else input.closest("label").scrollIntoView({ block: "nearest", behavior: "instant" });
+  }
+
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && cancel) {
       event.stopPropagation();
@@ -153,14 +168,13 @@ export function judgingForm({ role, given = null, change = null, save = null, ca
         const input = digit === 0 ? markers.at(-1) : markers[digit - 1];
         if (!input) return null;
         input.click();
-        input.focus();
+        showFocus(input);
         return "more";
       }
       if (!labels[digit - 1]) return null;
       chooseLabel(labels[digit - 1].label);
       const found = [...markerBox.querySelectorAll("input")];
-      if (found.length > 1) (found.find((input) => input.checked) ?? found[0]).focus();
-      else labelInputs[digit - 1].focus();
+      showFocus(found.length > 1 ? found[0] : labelInputs[digit - 1]);
       return found.length > 1 ? "more" : "done";
     },
   };

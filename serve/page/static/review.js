@@ -42,7 +42,7 @@ export function setUp() {
   place.addEventListener("alliance:detail", (event) => {
     const { turn, element } = event.detail;
     open = { turn, block: el("section", { class: "review", "aria-label": words.review }) };
-    element.append(open.block);
+    element.prepend(open.block);
     fillBlock();
   });
   document.addEventListener("keydown", onKey);
@@ -135,7 +135,8 @@ async function store(turn, judgement) {
   showMarks();
   if (isOpen(turn)) {
     fillBlock({ status });
-    $("button", open.block)?.focus();
+    $("button", open.block)?.focus({ preventScroll: true });
+    bring($(`#turn-${turn}`, place));
   }
   announce(`${fill(words.coded_turn, { turn, label: inWords(judgement.label, judgement.marker) })}. ${status}`);
 }
@@ -159,6 +160,7 @@ function fillBlock({ editing = false, status = "" } = {}) {
     open.form = judgingForm({
       role,
       given: own,
+      bring: () => bring(block),
       save: (judgement) => store(turn, judgement),
       cancel: () => {
         fillBlock();
@@ -206,12 +208,13 @@ function fillBlock({ editing = false, status = "" } = {}) {
     status ? el("p", { class: "small status" }, status) : "",
   );
   if (!editing) return;
-  // Under the strip, which may stick to the top, nothing can be seen.
-  const strip = $(".strip-box", place);
-  const sticks = getComputedStyle(strip).position === "sticky";
-  block.style.scrollMarginTop = `${sticks ? strip.offsetHeight + 8 : 8}px`;
   open.form.focus({ preventScroll: true });
-  block.scrollIntoView({ block: "start" });
+  bring(block);
+}
+
+// Into sight, at once: the style sheet keeps room for the strip, which may stick to the top.
+function bring(element) {
+  element.scrollIntoView({ block: "start", behavior: "instant" });
 }
 
 // What the model's label rests on; asked for one turn at a time, since it takes seconds.

@@ -37,7 +37,7 @@ function item(lesson) {
 }
 
 const factsOf = (lesson) =>
-  `${lesson.setting} · ${lesson.client} · ${fill(words.turns, { count: lesson.turns.length })}`;
+  `${lesson.setting} · ${fill(words.turns, { count: lesson.turns.length })}`;
 
 // A lesson as it is opened to be labelled: nothing in it tells the codes.
 export async function openLesson(id) {
