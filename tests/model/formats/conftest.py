@@ -1,5 +1,8 @@
+import importlib.util
 import io
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -30,3 +33,14 @@ def said(read: Read) -> Callable[..., list[tuple[str, str]]]:
         return [(turn.speaker, turn.text) for turn in session.turns]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def ooxml() -> ModuleType:
+    """The module ooxml.py, which makes Word and Excel files from their XML."""
+    spec = importlib.util.spec_from_file_location("ooxml", Path(__file__).with_name("ooxml.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
