@@ -226,7 +226,8 @@ def _rev(document: _Object) -> Iterator[_Said]:
         times: list[int | None] = []
         parts: list[str] = []
         for element in _objects(monologue, "elements"):
-            parts.append(_text(element, "value" if "value" in element else "name"))
+            tag = element.get("type") == "tag"  # rev.com's crosstalk, inaudible, …
+            parts.append(f" [{_text(element, 'name')}] " if tag else _text(element, "value"))
             for key in ("ts", "end_ts", "timestamp", "end_timestamp"):
                 times.append(_seconds(element, key))
         known = [time for time in times if time is not None]
