@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from alliance.model.formats.roles import RoleMap
 from alliance.model.formats.source import RawSession, RawTurn, Source
 from alliance.model.formats.times import time_ms
 
@@ -78,14 +79,14 @@ def session_of_recogniser(document: Any, source: Source) -> RawSession | None:
             f"expected speakers in {recogniser.name}'s JSON, found {len(said)} pieces of speech by "
             f"nobody; transcribe it again with {recogniser.ask}"
         )
-    return RawSession(source.stem, list(_turns(said)), None)
+    return RawSession(source.stem, list(_turns(said, source.roles)), None)
 
 
-def _turns(said: Iterable[_Said]) -> Iterator[RawTurn]:
+def _turns(said: Iterable[_Said], roles: RoleMap) -> Iterator[RawTurn]:
     turn: RawTurn | None = None
     parts: list[str] = []
     for each in said:
-        speaker = each.speaker or _UNKNOWN
+        speaker = _name(each.speaker, roles)
         if turn is None or speaker != turn.speaker:
             if turn is not None:
                 turn.text = "".join(parts)
@@ -99,6 +100,13 @@ def _turns(said: Iterable[_Said]) -> Iterator[RawTurn]:
     if turn is not None:
         turn.text = "".join(parts)
         yield turn
+
+
+def _name(speaker: str, roles: RoleMap) -> str:
+    """The speaker's name; the third speaker, C, is not therefore the client."""
+    if len(speaker) == 1 and speaker.isalpha() and roles.given(speaker) is None:
+        return f"Speaker {speaker}" if roles.role(speaker) is not None else speaker
+    return speaker or _UNKNOWN
 
 
 # --- WhisperX: segments of a sentence or so; each of its words may have a speaker of its own. Also

@@ -64,6 +64,18 @@ def test_a_document_of_each(
     assert [(t.speaker, t.text, t.start_ms, t.end_ms) for t in session.turns] == turns
 
 
+def test_the_third_speaker_is_not_the_client_for_being_c(read: Read, said: Said) -> None:
+    utterances = [
+        {"speaker": name, "start": n, "end": n, "text": "Hi."} for n, name in enumerate("ABC")
+    ]
+    content = json.dumps({"utterances": utterances})
+    with pytest.raises(UnknownSpeakerError, match="found 'A', 'B', 'Speaker C'; add --role 'A="):
+        read("a.json", content)
+    for name in ("C", "Speaker C"):
+        turns = said("a.json", content, roles={"A": T, "B": "other", name: C})
+        assert turns == [(T, "Hi."), ("B", "Hi."), (C, "Hi.")]
+
+
 def without(value: Any, *keys: str) -> Any:
     """The JSON value without these keys, however deep."""
     if isinstance(value, dict):
