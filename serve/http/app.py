@@ -108,6 +108,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         BodyLimits,
         body_bytes=settings.body_bytes,
+        job_bytes=settings.job_bytes,
         pending_bytes=settings.pending_bytes,
         body_seconds=settings.body_seconds,
     )

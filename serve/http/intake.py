@@ -43,6 +43,7 @@ from alliance.serve.http.problems import (
 
 __all__ = [
     "JSON",
+    "NDJSON",
     "NotLabelled",
     "Work",
     "read_form",
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
 _MULTIPART: Final = "multipart/form-data"
 
 
@@ -87,6 +89,7 @@ async def read_request(
     *,
     schema: "TypeAdapter[Any]" = TIMELINES_REQUEST,
     max_sessions: int = MAX_SESSIONS,
+    others: Sequence[str] = (),
 ) -> Work:
     """Read the body of a request for timelines, JSON or a form with a file.
 
@@ -94,6 +97,7 @@ async def read_request(
         request: the request.
         schema: reads the JSON: one session, or several, told apart by a tag.
         max_sessions: of a file.
+        others: media types that the caller reads itself, for the problem.
 
     Raises:
         Problem: 400, 415 or 422, if it cannot be read.
@@ -107,7 +111,7 @@ async def read_request(
     if kind == _MULTIPART:
         content, name, options = await read_form(request, names)
         return await asyncio.to_thread(_read_file, content, name, options, max_sessions)
-    raise unsupported_media(JSON, _MULTIPART)
+    raise unsupported_media(JSON, _MULTIPART, *others)
 
 
 def _read_json(body: bytes, names: Any, schema: "TypeAdapter[Any]") -> Work:

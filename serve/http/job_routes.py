@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 
 from alliance.model.session import Session
 from alliance.serve.http.access import Caller, require
-from alliance.serve.http.intake import JSON, Work, read_request
+from alliance.serve.http.intake import JSON, NDJSON, Work, read_request
+from alliance.serve.http.job_stream import MAX_LINES, JobStreams
 from alliance.serve.http.job_worker import JobWorker, tidy_forever
 from alliance.serve.http.problems import Problem
 from alliance.serve.http.store_calls import (
@@ -35,7 +36,6 @@ from alliance.serve.store.job import JobState, StoredJob
 __all__ = ["router"]
 
 _ID: Final = re.compile(r"job_[0-9a-f]{32}")
-_NDJSON: Final = "application/x-ndjson"
 _RETRY_S: Final = 2
 _IN_FLIGHT: Final = InFlight()
 
@@ -48,6 +48,7 @@ async def _working(app: FastAPI) -> AsyncIterator[None]:
     if app.state.store is None:
         yield
         return
+    app.state.job_streams = JobStreams(app.state.store, line_bytes=app.state.settings.body_bytes)
     worker = app.state.job_worker = JobWorker(
         app, lease=dt.timedelta(seconds=app.state.settings.job_lease_seconds)
     )
@@ -68,6 +69,12 @@ def _body_schema() -> dict[str, Any]:
     return {"oneOf": [{"$ref": "#/components/schemas/OneSession"}, several]}
 
 
+_LINES: Final = """\
+{"purpose": "screening", "roles": {"Anna": "client"}}
+{"id": "a", "turns": [{"speaker": "Anna", "text": "Thanks, that helps."}]}
+{"id": "b", "turns": [{"speaker": "Anna", "text": "What is the use of this?"}]}
+"""
+
 router: Final = APIRouter(tags=["jobs"], lifespan=_working)
 
 
@@ -82,6 +89,15 @@ router: Final = APIRouter(tags=["jobs"], lifespan=_working)
             "content": {
                 JSON: {"schema": _body_schema()},
                 "multipart/form-data": {"schema": {"$ref": "#/components/schemas/Upload"}},
+                NDJSON: {
+                    "schema": {
+                        "type": "string",
+                        "description": "For many sessions: one a line, as in `sessions`, at most "
+                        f"{MAX_LINES}. Where the first line has no `turns` it holds `roles`, "
+                        "`purpose` and `include_text`.",
+                    },
+                    "example": _LINES,
+                },
             },
         }
     },
@@ -91,17 +107,30 @@ async def make_job(
 ) -> JobOut:
     """Once this has answered, the job is not lost, whatever becomes of the server.
 
-    What was sent is kept, encrypted, until it has been labelled; the result for a day.
+    What was sent is kept, encrypted, until it has been labelled; the result for a day. JSON lines
+    are stored as they come, and may be longer than other bodies.
     """
     store = store_of(request)
-    work = await read_request(request, schema=JOB_REQUEST, max_sessions=MAX_JOB_SESSIONS)
-    payloads, options = _payloads(work)
-    idempotency = idempotency_of(store, caller, "job", idempotency_key, [payloads, options])
-    _IN_FLIGHT.enter(idempotency)
+    known_by = idempotency_of(store, caller, "job", idempotency_key, None)
+    _IN_FLIGHT.enter(known_by)
     try:
-        job = await call(lambda: store.jobs.add(caller, payloads, options, idempotency=idempotency))
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == NDJSON:
+            job = await request.app.state.job_streams.receive(
+                request,
+                caller,
+                lambda digest: idempotency_of(store, caller, "job", idempotency_key, digest),
+            )
+        else:
+            work = await read_request(
+                request, schema=JOB_REQUEST, max_sessions=MAX_JOB_SESSIONS, others=[NDJSON]
+            )
+            payloads, options = _payloads(work)
+            idempotency = idempotency_of(store, caller, "job", idempotency_key, [payloads, options])
+            job = await call(
+                lambda: store.jobs.add(caller, payloads, options, idempotency=idempotency)
+            )
     finally:
-        _IN_FLIGHT.leave(idempotency)
+        _IN_FLIGHT.leave(known_by)
     request.app.state.job_worker.wake()
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     response.headers["Retry-After"] = str(_RETRY_S)
@@ -129,7 +158,7 @@ async def get_job(request: Request, response: Response, caller: Labels, job_id: 
         200: {
             "description": "JSON lines: a timeline or a problem for each session, in the order "
             "they were sent.",
-            "content": {_NDJSON: {"schema": {"type": "string"}}},
+            "content": {NDJSON: {"schema": {"type": "string"}}},
         }
     },
 )
@@ -153,7 +182,7 @@ async def get_job_result(request: Request, caller: Labels, job_id: str) -> Strea
 
     return StreamingResponse(
         lines(),
-        media_type=_NDJSON,
+        media_type=NDJSON,
         headers={"Content-Disposition": 'attachment; filename="timelines.jsonl"'},
     )
 

@@ -18,6 +18,7 @@ __all__ = [
     "Message",
     "ModelVersion",
     "OneSession",
+    "Options",
     "ProblemBody",
     "SessionIn",
     "SeveralSessions",
@@ -107,13 +108,15 @@ PurposeIn = Annotated[
 IncludeText = Annotated[bool, Field(description="Whether the reply repeats what was said.")]
 
 
-class _Options(Message):
+class Options(Message):
+    """How sessions are to be labelled."""
+
     roles: RoleMapIn = Field(default_factory=dict)
     purpose: PurposeIn = Purpose.RESEARCH
     include_text: IncludeText = False
 
 
-class OneSession(_Options):
+class OneSession(Options):
     """A request for the timeline of one session."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"session": {"turns": _TURNS}}]})
@@ -121,7 +124,7 @@ class OneSession(_Options):
     session: SessionIn
 
 
-class SeveralSessions(_Options):
+class SeveralSessions(Options):
     """A request for the timelines of several sessions."""
 
     model_config = ConfigDict(

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alliance.serve.http.access import COOKIE, Access, is_public
+from alliance.serve.http.intake import NDJSON
 from alliance.serve.http.logs import logger, trace
 from alliance.serve.http.metrics import METHODS, Metrics
 from alliance.serve.http.problems import (
@@ -20,6 +21,7 @@ from alliance.serve.http.problems import (
     problem_response,
 )
 from alliance.serve.http.store_problems import store_problem
+from alliance.serve.http.waiting import CLIENT_GONE, TOO_LONG, drain
 from alliance.serve.store.errors import StoreError
 
 __all__ = ["BodyLimits", "Envelope", "Guard"]
@@ -34,6 +36,7 @@ _SECURITY: Final[Mapping[str, str]] = {
 }
 _RETRY_BODY: Final = 2  # seconds
 _KEY_SECONDS: Final = 10.0
+_SLOWEST: Final = 64 << 10  # bytes a second
 
 
 class Envelope:
@@ -73,6 +76,8 @@ class Envelope:
         facts: dict[str, Any] = {}
         try:
             await self._app(scope, receive, sending)
+        except ClientDisconnect:  # before its body was whole
+            status = status or CLIENT_GONE
         except Exception as error:
             facts = trace(error)
             if status == 0:
@@ -177,15 +182,24 @@ class BodyLimits:
     Args:
         app: what it wraps.
         body_bytes: of one request, at most.
+        job_bytes: of a job that is sent as JSON lines: those are stored as they come.
         pending_bytes: of all requests in work, at most.
-        body_seconds: time from the first byte to the last.
+        body_seconds: time from the first byte to the last; such a job has a second more for
+            every 64 KiB.
     """
 
     def __init__(
-        self, app: ASGIApp, *, body_bytes: int, pending_bytes: int, body_seconds: float
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes: int,
+        job_bytes: int,
+        pending_bytes: int,
+        body_seconds: float,
     ) -> None:
         self._app = app
         self._most = body_bytes
+        self._most_of_job = job_bytes
         self._most_pending = pending_bytes
         self._seconds = body_seconds
         self._pending = 0
@@ -194,16 +208,19 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        taken = 0
+        streams = _streams(scope)
+        most = self._most_of_job if streams else self._most
+        taken = held = 0
         complete = False
         deadline = asyncio.get_running_loop().time() + self._seconds
 
         async def receiving() -> Message:
-            nonlocal taken, complete
+            nonlocal taken, held, complete
             if complete:  # what comes now is the end of the connection, whenever
                 return await receive()
             try:
-                async with asyncio.timeout_at(deadline):
+                more = taken / _SLOWEST if streams else 0.0
+                async with asyncio.timeout_at(deadline + more):
                     message = await receive()
             except TimeoutError:
                 raise self._too_slow() from None
@@ -211,31 +228,38 @@ class BodyLimits:
                 complete = not message.get("more_body", False)
                 size = len(message.get("body", b""))
                 taken += size
+                if streams:  # what came before has been read, and is held no more
+                    self._pending -= held
+                    held = 0
+                held += size
                 self._pending += size
-                if taken > self._most:
-                    raise self._too_long()
+                if taken > most:
+                    raise _too_long(most)
                 if self._pending > self._most_pending:
                     raise Overloaded(_RETRY_BODY)
             return message
 
+        async def sending(message: Message) -> None:
+            if (
+                message["type"] == "http.response.start"
+                and message["status"] == TOO_LONG
+                and not complete
+                and not waits
+            ):
+                await drain(receive)
+            await send(message)
+
+        # It sends nothing before it is told to.
+        waits = HTTPConnection(scope).headers.get("expect", "").lower() == "100-continue"
         try:
             declared = HTTPConnection(scope).headers.get("content-length", "")
-            if declared.isdecimal() and int(declared) > self._most:
-                raise self._too_long()
-            await self._app(scope, receiving, send)
+            if declared.isdecimal() and int(declared) > most:
+                raise _too_long(most)
+            await self._app(scope, receiving, sending)
         except Problem as problem:
-            await _reply(problem, scope, receive, send)
+            await _reply(problem, scope, receive, sending)
         finally:
-            self._pending -= taken
-
-    def _too_long(self) -> Problem:
-        return Problem(
-            413,
-            "Body too long",
-            f"expected a body of at most {self._most} bytes, found a longer one; send fewer "
-            f"sessions at once",
-            {"Connection": "close"},
-        )
+            self._pending -= held
 
     def _too_slow(self) -> Problem:
         return Problem(
@@ -244,6 +268,21 @@ class BodyLimits:
             f"expected the whole body within {self._seconds:g} s, found part of it; send it faster",
             {"Connection": "close"},
         )
+
+
+def _streams(scope: Scope) -> bool:
+    """Whether the request is a job as JSON lines."""
+    kind = HTTPConnection(scope).headers.get("content-type", "").partition(";")[0].strip().lower()
+    return scope["path"] == "/v1/jobs" and kind == NDJSON
+
+
+def _too_long(most: int) -> Problem:
+    return Problem(
+        TOO_LONG,
+        "Body too long",
+        f"expected a body of at most {most} bytes, found a longer one; send fewer sessions at once",
+        {"Connection": "close"},
+    )
 
 
 async def _reply(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     body_bytes: int = Field(
         default=16 << 20, ge=1024, description="Bytes of a request's body, at most."
     )
+    job_bytes: int = Field(
+        default=256 << 20,
+        ge=1024,
+        description="Bytes of a job that is sent as JSON lines, which is stored as it comes.",
+    )
     pending_bytes: int = Field(
         default=256 << 20,
         ge=1024,

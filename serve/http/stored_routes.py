@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from alliance.model.session import Session
 from alliance.serve.http.access import Caller, require
-from alliance.serve.http.intake import JSON, NotLabelled, Work, read_request
+from alliance.serve.http.intake import JSON, NDJSON, NotLabelled, Work, read_request
 from alliance.serve.http.problems import Problem, not_ready
 from alliance.serve.http.store_calls import (
     InFlight,
@@ -37,7 +37,6 @@ __all__ = ["IdempotencyKey", "router"]
 router: Final = APIRouter(tags=["stored sessions"])
 
 _ID: Final = re.compile(r"ses_[0-9a-f]{32}")
-_NDJSON: Final = "application/x-ndjson"
 _IN_FLIGHT: Final = InFlight()
 
 Labels = Annotated[Caller, Depends(require("label"))]
@@ -128,7 +127,7 @@ async def list_sessions(
     responses={
         200: {
             "description": "One session a line: the form that `alliance train --corpus` reads.",
-            "content": {_NDJSON: {"schema": {"type": "string"}}},
+            "content": {NDJSON: {"schema": {"type": "string"}}},
         }
     },
 )
@@ -143,7 +142,7 @@ async def export_corpus(request: Request, caller: Reads) -> StreamingResponse:
 
     return StreamingResponse(
         encoded(),
-        media_type=_NDJSON,
+        media_type=NDJSON,
         headers={"Content-Disposition": 'attachment; filename="annotated.jsonl"'},
     )
 

@@ -1,4 +1,4 @@
-"""Waiting for work no longer than the client waits for its answer."""
+"""Waiting for a client, and no longer than the client waits for its answer."""
 
 import asyncio
 import contextlib
@@ -6,15 +6,22 @@ from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from fastapi import Request
+from starlette.types import Receive
 
 from alliance.serve.http.problems import Problem
 
-__all__ = ["CLIENT_GONE", "while_connected"]
+__all__ = ["CLIENT_GONE", "TOO_LONG", "drain", "while_connected"]
 
 _Result = TypeVar("_Result")
 
 CLIENT_GONE: Final = 499
 """The status, in logs and figures alone, of a request whose client hung up; as nginx has it."""
+
+TOO_LONG: Final = 413
+"""The status of a body that is refused before it has been read."""
+
+_DRAINED_BYTES: Final = 4 << 20
+_DRAINED_SECONDS: Final = 2.0
 
 
 async def while_connected(request: Request, work: Awaitable[_Result]) -> _Result:
@@ -49,3 +56,19 @@ async def while_connected(request: Request, work: Awaitable[_Result]) -> _Result
 async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def drain(receive: Receive) -> None:
+    """Read on a little, and forget it, before a body is refused.
+
+    A connection that is closed while the client still sends is reset, and the client may never
+    see why. A much longer body is still cut off so.
+    """
+    taken = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAINED_SECONDS):
+            more = True
+            while more and taken < _DRAINED_BYTES:
+                message = await receive()
+                taken += len(message.get("body", b""))
+                more = message["type"] == "http.request" and message.get("more_body", False)

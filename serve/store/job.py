@@ -1,4 +1,4 @@
-"""What a job is, to its sender and to the worker that has it in hand."""
+"""What a job is, to its sender and to the worker that has it in hand, and where its parts lie."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,13 +7,15 @@ from enum import StrEnum
 from typing import Any
 
 from alliance.serve.store.cipher import DataKey
+from alliance.serve.store.tables import JobRow
 
-__all__ = ["ClaimedJob", "JobState", "StoredJob"]
+__all__ = ["ClaimedJob", "JobState", "StoredJob", "item_place", "key_place", "options_place"]
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """Where a job stands. One that is still being sent is nobody's yet, and told to no one."""
 
+    RECEIVING = "receiving"
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -41,6 +43,24 @@ class StoredJob:
     expires_at: dt.datetime | None
     items: int
     items_done: int
+
+    @classmethod
+    def of(cls, row: JobRow, *, done: int) -> "StoredJob":
+        """What is told of a job's row.
+
+        Args:
+            row: the row.
+            done: how many of its sessions are done.
+        """
+        return cls(
+            row.id,
+            JobState(row.state),
+            row.created_at,
+            row.finished_at,
+            row.expires_at,
+            row.items,
+            done,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -72,3 +92,18 @@ class ClaimedJob:
     attempts: int
     options: Mapping[str, Any]
     key: DataKey
+
+
+def key_place(job_id: str) -> str:
+    """What a job's wrapped data key is bound to."""
+    return f"jobs/{job_id}/data_key"
+
+
+def options_place(job_id: str) -> str:
+    """What a job's sealed options are bound to."""
+    return f"jobs/{job_id}/options"
+
+
+def item_place(job_id: str, n: int, column: str) -> str:
+    """What a sealed value of one of a job's sessions is bound to."""
+    return f"job_items/{job_id}/{n}/{column}"

@@ -18,7 +18,14 @@ from alliance.serve.store.cipher import DataKey, StoreKey
 from alliance.serve.store.database import Database
 from alliance.serve.store.errors import GoneError
 from alliance.serve.store.idempotency import Idempotency, made_once
-from alliance.serve.store.job import ClaimedJob, JobState, StoredJob
+from alliance.serve.store.job import (
+    ClaimedJob,
+    JobState,
+    StoredJob,
+    item_place,
+    key_place,
+    options_place,
+)
 from alliance.serve.store.tables import JobItemRow, JobRow
 
 __all__ = ["Jobs"]
@@ -84,8 +91,8 @@ class Jobs:
             created_at=now(),
             attempts=0,
             items=len(payloads),
-            options=key.seal(_json(options), place=_options_place(new_id)),
-            data_key=self._store_key.wrap(key, place=_key_place(new_id)),
+            options=key.seal(_json(options), place=options_place(new_id)),
+            data_key=self._store_key.wrap(key, place=key_place(new_id)),
             idempotency=None if idempotency is None else idempotency.digest,
             body_digest=None if idempotency is None else idempotency.body_digest(key),
         )
@@ -96,12 +103,12 @@ class Jobs:
                 JobItemRow(
                     job_id=new_id,
                     n=n,
-                    payload=key.seal(_json(payload), place=_item_place(new_id, n, "payload")),
+                    payload=key.seal(_json(payload), place=item_place(new_id, n, "payload")),
                 )
                 for n, payload in enumerate(payloads)
             )
             record(db, actor, Action.JOB_CREATED, subject=new_id)
-        return _told(row, 0)
+        return StoredJob.of(row, done=0)
 
     def of_request(self, actor: Actor, idempotency: Idempotency) -> StoredJob | None:
         """The job that a request with this idempotency key has made.
@@ -114,13 +121,13 @@ class Jobs:
             if row is None or row.group != actor.group:
                 return None
             idempotency.check_body(row.body_digest, self._key(row))
-            return _told(row, _done(db, row.id))
+            return StoredJob.of(row, done=_done(db, row.id))
 
     def get(self, actor: Actor, job_id: str) -> StoredJob | None:
         """How a job is getting on; None if the group has no such job."""
         with self._database.reading() as db:
             row = _row(db, actor, job_id)
-            return None if row is None else _told(row, _done(db, row.id))
+            return None if row is None else StoredJob.of(row, done=_done(db, row.id))
 
     def results(self, actor: Actor, job_id: str) -> Iterator[dict[str, Any]] | None:
         """The results of a job that is done, one per session, in the order they were sent.
@@ -152,7 +159,7 @@ class Jobs:
             if sealed is None:
                 raise GoneError("expected a result that is still kept, found it gone; send it anew")
             found: dict[str, Any] = json.loads(
-                key.open(sealed, place=_item_place(job_id, n, "result"))
+                key.open(sealed, place=item_place(job_id, n, "result"))
             )
             yield found
 
@@ -186,7 +193,7 @@ class Jobs:
             row.leased_until = moment + lease
             row.attempts += 1
             key = self._key(row)
-            options = json.loads(key.open(row.options, place=_options_place(row.id)))
+            options = json.loads(key.open(row.options, place=options_place(row.id)))
             return ClaimedJob(row.id, row.lease, row.attempts, options, key)
 
     def renew(self, job: ClaimedJob, lease: dt.timedelta) -> bool:
@@ -211,7 +218,7 @@ class Jobs:
             if row is None or row.payload is None:
                 return None
             payload: dict[str, Any] = json.loads(
-                job.key.open(row.payload, place=_item_place(job.id, row.n, "payload"))
+                job.key.open(row.payload, place=item_place(job.id, row.n, "payload"))
             )
             return row.n, payload
 
@@ -223,7 +230,7 @@ class Jobs:
         Returns:
             False if the job is no longer this worker's; nothing is stored then.
         """
-        sealed = job.key.seal(_json(result), place=_item_place(job.id, n, "result"))
+        sealed = job.key.seal(_json(result), place=item_place(job.id, n, "result"))
         with self._database.transaction() as db:
             if not _renewed(db, job, leased_until=now() + lease, attempts=0):
                 return False
@@ -292,13 +299,13 @@ class Jobs:
         with self._database.transaction() as db:
             rows = db.scalars(select(JobRow).where(JobRow.data_key.is_not(None))).all()
             for row in rows:
-                row.data_key = self._store_key.wrap(self._key(row), place=_key_place(row.id))
+                row.data_key = self._store_key.wrap(self._key(row), place=key_place(row.id))
         return len(rows)
 
     def _key(self, row: JobRow) -> DataKey:
         if row.data_key is None:
             raise GoneError("expected a job that is still kept, found it gone; send it anew")
-        return self._store_key.unwrap(row.data_key, place=_key_place(row.id))
+        return self._store_key.unwrap(row.data_key, place=key_place(row.id))
 
 
 def _row(db: Transaction, actor: Actor, job_id: str) -> JobRow | None:
@@ -339,29 +346,5 @@ def _done(db: Transaction, job_id: str) -> int:
     )
 
 
-def _told(row: JobRow, done: int) -> StoredJob:
-    return StoredJob(
-        row.id,
-        JobState(row.state),
-        row.created_at,
-        row.finished_at,
-        row.expires_at,
-        row.items,
-        done,
-    )
-
-
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value).encode()
-
-
-def _key_place(job_id: str) -> str:
-    return f"jobs/{job_id}/data_key"
-
-
-def _options_place(job_id: str) -> str:
-    return f"jobs/{job_id}/options"
-
-
-def _item_place(job_id: str, n: int, column: str) -> str:
-    return f"job_items/{job_id}/{n}/{column}"

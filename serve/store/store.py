@@ -14,6 +14,7 @@ from alliance.serve.store.corpus import export
 from alliance.serve.store.database import Database
 from alliance.serve.store.errors import StoreDamagedError, StoreKeyError
 from alliance.serve.store.idempotency import Idempotency
+from alliance.serve.store.job_uploads import JobUploads
 from alliance.serve.store.jobs import Jobs
 from alliance.serve.store.keys import StoredKeys
 from alliance.serve.store.migrating import upgrade
@@ -35,6 +36,7 @@ class Store:
         sessions: the stored sessions.
         annotations: what people say of their turns.
         jobs: the jobs.
+        job_uploads: the jobs that are being sent.
         keys: the API keys.
     """
 
@@ -52,6 +54,7 @@ class Store:
         self.sessions = Sessions(database, store_key, retention=retention)
         self.annotations = Annotations(database, store_key)
         self.jobs = Jobs(database, store_key, kept=jobs_kept)
+        self.job_uploads = JobUploads(database, store_key, self.jobs)
         self.keys = StoredKeys(database)
 
     @classmethod
@@ -116,6 +119,7 @@ class Store:
     def tidy(self) -> int:
         """Erase what has been kept long enough; returns how many sessions and jobs."""
         erased = self.sessions.erase_expired() + self.jobs.erase_expired()
+        self.job_uploads.erase_abandoned()
         self.database.catch_up()
         return erased
 

@@ -212,6 +212,12 @@ def test_a_slow_body_is_refused(serving: Callable[..., str]) -> None:
     assert answer.startswith(b"HTTP/1.1 408")
 
 
+def ready(url: str) -> None:
+    """Wait until the model is warm."""
+    while httpx.get(f"{url}/readyz", timeout=60).status_code != 200:
+        time.sleep(0.05)
+
+
 SOCKET = (
     b"GET /v1/live?zork=zork HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -270,18 +276,19 @@ def test_a_sockets_address_is_in_no_log(serving: Callable[..., str]) -> None:
 def test_overload_is_told_over_the_wire(
     serving: Callable[..., str], classifier: RuptureClassifier
 ) -> None:
-    gate = threading.Event()
+    warm, begun, gate = threading.Event(), threading.Event(), threading.Event()
     inner = classifier.backend
-    begun = threading.Event()
 
     def slow(ids: Any) -> Any:
-        if len(ids) > 40:  # not the warm-up
+        if warm.is_set():
             begun.set()
             gate.wait(30)
         return inner(ids)
 
     model = classifier.with_backend(slow)
     url = serving(model=model, queued_turns=50)
+    ready(url)
+    warm.set()
     long = {"session": {"turns": [{"speaker": "C", "text": "so it goes"}] * 40}}
     answers: list[httpx.Response] = []
 
@@ -302,17 +309,20 @@ def test_overload_is_told_over_the_wire(
 def test_what_a_client_asked_for_that_hung_up_is_not_done(
     serving: Callable[..., str], classifier: RuptureClassifier
 ) -> None:
-    begun, go = threading.Event(), threading.Event()
+    warm, begun, go = threading.Event(), threading.Event(), threading.Event()
     windows: list[int] = []
 
     def slow(ids: Any) -> Any:
-        if len(ids) > 40:  # not the warm-up
+        if warm.is_set():
             windows.append(len(ids))
             begun.set()
             go.wait(30)
         return classifier.backend(ids)
 
     url = serving(model=classifier.with_backend(slow))
+    ready(url)
+    warm.set()
+    warm.set()
     long = {"session": {"turns": [{"speaker": "C", "text": "so it goes"}] * 2000}}
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}/v1/timelines", json=long, timeout=httpx.Timeout(60, read=0.5))
