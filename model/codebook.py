@@ -45,6 +45,15 @@ class Label(StrEnum):
         return self in (Label.WITHDRAWAL, Label.CONFRONTATION)
 
     @property
+    def label(self) -> "Label":
+        """Itself, so that a turn's code may be a marker or a label alone."""
+        return self
+
+    def may_be_said_by(self, role: Role) -> bool:
+        """Whether the codebook has a code of this label for a turn of ``role``."""
+        return any(marker.label is self and marker.may_be_said_by(role) for marker in Marker)
+
+    @property
     def letter(self) -> str:
         """One letter for strips and tables: P, W, C or N."""
         return _LETTERS[self]

@@ -21,7 +21,10 @@ from alliance.model.formats.roles import RoleMap
 from alliance.model.formats.source import Source
 from alliance.model.formats.table_rows import SUFFIXES, table_rows
 
-__all__ = ["SUFFIXES", "Coding", "CodingTurn", "read_codings"]
+__all__ = ["SETTLED", "SUFFIXES", "Coding", "CodingTurn", "read_codings"]
+
+SETTLED: Final = "settled"
+"""The name of the coding that settles the differences of coders."""
 
 _SESSION: Final = (*FIELDS["session"], "id")
 _TURN: Final = ("turn", "turn_number", "segment")
@@ -81,6 +84,7 @@ def read_codings(
     column: str | None = None,
     system: CodeSystem | None = OWN,
     roles: RoleMap | Mapping[str, str] | None = None,
+    settled: bool = False,
 ) -> list[Coding]:
     """The codings of one table.
 
@@ -91,6 +95,8 @@ def read_codings(
         system: what the codes stand for; None leaves :attr:`CodingTurn.code` empty, for agreement
             about codes of any kind.
         roles: speaker's name to role, where speakers go by their names.
+        settled: whether a column ``code`` or ``label`` beside those of coders comes too, first
+            and by the name of :data:`SETTLED`.
 
     Returns:
         One for each column of codes.
@@ -109,7 +115,7 @@ def read_codings(
         ) from error
     with stream:
         source = Source(stream, str(path), role_map)
-        return _Table(source, table_rows(source), column, system).codings()
+        return _Table(source, table_rows(source), column, system, settled=settled).codings()
 
 
 class _Table:
@@ -121,11 +127,14 @@ class _Table:
         rows: Iterator[tuple[int, Row]],
         column: str | None,
         system: CodeSystem | None,
+        *,
+        settled: bool,
     ) -> None:
         self._source = source
         self._rows = rows
         self._column = column
         self._system = system
+        self._settled = settled
 
     def codings(self) -> list[Coding]:
         first = next(self._rows, None)
@@ -159,13 +168,17 @@ class _Table:
         several = len(columns) > 1 or self._column is not None
         return [
             Coding(
-                coder=by or (name if several else self._source.stem),
+                coder=by or (self._name(name) if several else self._source.stem),
                 source=self._source.name,
                 turns=tuple(coded),
                 by_model=by_model,
             )
             for (by, name), coded in turns.items()
         ]
+
+    def _name(self, column: str) -> str:
+        is_settled = self._settled and not column.strip().casefold().startswith(_CODER_COLUMN)
+        return SETTLED if is_settled else column
 
     def _chained(self, first: tuple[int, Row]) -> Iterator[tuple[int, Row]]:
         yield first
@@ -196,9 +209,9 @@ class _Table:
                 )
             return (keys[self._column.strip().casefold()],)
         coders = tuple(n for n in names if n.strip().casefold().startswith(_CODER_COLUMN))
-        if coders:
-            return coders
         found = next((keys[name] for name in _CODE if name in keys), None)
+        if coders:
+            return (found, *coders) if self._settled and found is not None else coders
         if found is None:
             raise self._source.error(
                 f"expected a column of codes ({', '.join(_CODE)}), found {listed(names)}; name it "

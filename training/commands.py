@@ -11,6 +11,7 @@ import typer
 
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
+from alliance.training.train_commands import CodeMap, Roles, Tables
 
 if TYPE_CHECKING:
     from alliance.training.corpora import CodedSession
@@ -90,9 +91,12 @@ def evaluate(
         str,
         typer.Argument(
             metavar="CORPUS",
-            help="authored, everyday, annomi or a JSON-lines file of coded sessions.",
+            help="authored, everyday, annomi, a table of coded turns, or JSON lines of coded "
+            "sessions.",
         ),
     ],
+    code_map: CodeMap = None,
+    role: Roles = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", "--json", metavar="FILE", help="Write the figures as JSON."),
@@ -151,12 +155,11 @@ def evaluate(
 
     \b
     Examples:
-      alliance evaluate shipped my_codings.jsonl
+      alliance evaluate shipped my_codings.csv
       alliance evaluate runs/mine annomi --json report.json --html report.html
       alliance evaluate runs/mine my_codings.jsonl --causal
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
-    from alliance.training.corpora import load
     from alliance.training.curves import curves
     from alliance.training.disturb import poor_transcript
     from alliance.training.evaluation import collect, figures
@@ -166,7 +169,8 @@ def evaluate(
     from alliance.training.report import html_report, markdown_report
     from alliance.training.session_figures import session_figures
 
-    sessions = load(corpus, annomi_file=annomi)
+    tables = Tables(code_map, role or (), lambda line: print(line, file=sys.stderr))
+    sessions = tables.load(corpus, annomi)
     if model == SHIPPED and corpus.partition(":")[0] in (
         "authored",
         "everyday",
@@ -224,12 +228,14 @@ def evaluate(
 def _outside_criteria(corpus: str, annomi: Path | None) -> dict[str, Any]:
     """What others made of the corpus's sessions, as ``session_figures`` takes it."""
     from alliance.training.corpora import annomi_quality
+    from alliance.training.corpora.specs import holds_sessions
     from alliance.training.ratings import read_ratings
 
     name, colon, path = corpus.partition(":")
     if name == "annomi":
         return {"quality": annomi_quality(Path(path) if colon else annomi)}
-    return {"ratings": read_ratings(Path(corpus))} if Path(corpus).is_file() else {}
+    file = Path(corpus)
+    return {"ratings": read_ratings(file)} if file.is_file() and holds_sessions(file) else {}
 
 
 def card(

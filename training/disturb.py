@@ -8,7 +8,6 @@ conversation commonly show (most are substitutions, then deletions, then inserti
 import random
 import unicodedata
 import zlib
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +16,7 @@ from alliance.model.errors import ConfigError
 from alliance.model.session import Session, Turn
 from alliance.model.text import has_words, normalise, spoken
 from alliance.training.corpora import CodedSession
+from alliance.training.corpora.coded import Codes
 
 __all__ = ["disturb", "disturb_coded", "legal_code", "poor_transcript"]
 
@@ -118,11 +118,10 @@ def disturb_coded(
     kept = _kept(coded.session, seed, dropped_turns)
     turns = _disturbed(coded.session, seed, word_errors, swapped_roles, punctuation=punctuation)
 
-    def codes(given: Iterable[Marker | None]) -> tuple[Marker | None, ...]:
-        every = tuple(given)
+    def codes(given: Codes) -> Codes:
         return tuple(
-            None if code is None else legal_code(code, turns[place].role)
-            for place, code in ((place, every[place]) for place in kept)
+            legal_code(code, turns[place].role) if isinstance(code, Marker) else code
+            for place, code in ((place, given[place]) for place in kept)
         )
 
     return CodedSession(

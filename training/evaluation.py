@@ -100,6 +100,7 @@ def figures(
 
 
 def _markers(part: Predictions, *, resamples: int, seed: int) -> dict[str, Any]:
+    part = part.where(part.gold_marker != NONE)  # some codings name labels alone
     sessions, index = np.unique(part.session, return_inverse=True)
     support = np.bincount(part.gold_marker, minlength=len(MARKER_ORDER))
     # A prediction without a marker meets no gold code: a class of its own, never scored.

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from alliance.model.agreement import Bools, Floats, Ints
-from alliance.model.codebook import LABELS, MARKER_ORDER, Marker, Role
+from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
@@ -55,7 +55,7 @@ class Predictions:
         probabilities: the calibrated probabilities of the labels, shape ``(n, 4)``.
         predicted: the decided label.
         abstained: whether the model abstained; the label is kept all the same.
-        gold_marker: the settled code.
+        gold_marker: the settled code, or -1 where the coding names the label alone.
         predicted_marker: the likeliest code within the decided label, or -1.
         no_words: how many coded turns were left out because they hold no words.
 
@@ -91,7 +91,7 @@ class Predictions:
             ("coder_b", NONE, labels),
             ("predicted", 0, labels),
             ("abstained", 0, 2),
-            ("gold_marker", 0, markers),
+            ("gold_marker", NONE, markers),
             ("predicted_marker", NONE, markers),
         ):
             values = getattr(self, name)
@@ -223,7 +223,7 @@ def collect(
                     _label(b),
                     LABELS.index(said.label),
                     said.abstained,
-                    MARKER_ORDER.index(code),
+                    MARKER_ORDER.index(code) if isinstance(code, Marker) else NONE,
                     NONE if said.marker is None else MARKER_ORDER.index(said.marker),
                 )
             )
@@ -271,5 +271,5 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _label(code: Marker | None) -> int:
+def _label(code: Marker | Label | None) -> int:
     return NONE if code is None else LABELS.index(code.label)

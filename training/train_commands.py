@@ -2,13 +2,15 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from alliance.model.errors import ConfigError, MissingExtraError
+from alliance.training.own_codings import OWN_CORPUS, with_own
 
 if TYPE_CHECKING:
     from alliance.training.config import TrainingConfig
@@ -36,6 +38,23 @@ Teacher = Annotated[
         "targets their [loss] teacher_share. May be repeated: the mean of several.",
     ),
 ]
+CodeMap = Annotated[
+    str | None,
+    typer.Option(
+        "--map",
+        metavar="FILE|cis",
+        help="What the codes of another system stand for: a CSV with the columns code, label and "
+        "marker.",
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="NAME=therapist|client|other",
+        help="Who a speaker of your own codings is. May be repeated.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
 
@@ -49,10 +68,14 @@ def train(
         list[str] | None,
         typer.Option(
             "--corpus",
-            help="NAME=PATH of your own coded sessions (JSON lines), for a name that the "
-            "configuration's stages draw from. May be repeated.",
+            metavar="[NAME=]PATH",
+            help="Your own codings: a table of turns with what was said and a column code, or "
+            "JSON lines of sessions. They join the last stage; with a configuration of your own, "
+            "NAME is the one that its stages draw from. May be repeated.",
         ),
     ] = None,
+    code_map: CodeMap = None,
+    role: Roles = None,
     hold_out: Annotated[
         float,
         typer.Option(
@@ -85,13 +108,20 @@ def train(
     """Train a model on coded sessions and write a model folder that `--model` takes.
 
     Examples:
-      alliance train --annomi AnnoMI-simple.csv -o my-model
+      alliance train --corpus my_codings.csv -o my-model
+
+      alliance train --corpus theirs.csv --map their_codes.csv --role Anna=client -o my-model
 
       alliance train mine.toml --corpus mine=codings.jsonl -o my-model
     """
     from alliance.training.config import RECIPE, TrainingConfig
 
     settings = TrainingConfig.from_file(config or RECIPE)
+    given = _given(corpus or [])
+    if config is None and OWN_CORPUS in given:
+        from alliance.training.corpora import annomi_path
+
+        settings = with_own(settings, annomi=(annomi or annomi_path()).is_file())
     if print_config:
         import json
 
@@ -106,8 +136,8 @@ def train(
             "a teacher may have been trained on the sessions held out here: teachers and [loss] "
             "teacher_share need --crossvalidation, whose folds keep them apart"
         )
-    corpora = _corpora(settings, annomi, corpus or [])
     tell = tell_or_not(quiet=quiet)
+    corpora = _corpora(settings, annomi, given, tables=Tables(code_map, role or (), tell))
     checks: list[ExportCheck]
     if crossvalidation is not None:
         checks = run.train_on_all(
@@ -197,25 +227,63 @@ def crossvalidate(
 _BUILT_IN: Final = ("annomi", "authored", "everyday")
 
 
-def _corpora(
-    settings: "TrainingConfig", annomi: Path | None, named: list[str]
-) -> "dict[str, tuple[CodedSession, ...]]":
-    """The corpora that the stages draw from, by name."""
-    from alliance.training import corpora
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """How tables of your own codings are read.
 
+    Attributes:
+        code_map: a map of codes, a system's name, or None for our own.
+        roles: ``NAME=ROLE``, as typed.
+        tell: told what could not be used.
+    """
+
+    code_map: str | None
+    roles: Sequence[str]
+    tell: Callable[[str], None]
+
+    def load(self, spec: str, annomi: Path | None = None) -> "tuple[CodedSession, ...]":
+        """The corpus that ``spec`` names; see :func:`alliance.training.corpora.load`."""
+        from alliance.model.code_system import code_system
+        from alliance.model.formats import RoleMap
+        from alliance.training import corpora
+
+        return corpora.load(
+            spec,
+            annomi_file=annomi,
+            system=code_system(self.code_map),
+            roles=RoleMap.parse(self.roles),
+            tell=self.tell,
+        )
+
+
+def _given(named: Sequence[str]) -> dict[str, str]:
+    """Corpora of the user's own by name; one without is :data:`OWN_CORPUS`."""
     given: dict[str, str] = {}
     for item in named:
         name, equals, path = item.partition("=")
-        if not (name and equals and path):
-            raise ConfigError(f"--corpus expects NAME=PATH, got {item!r}")
+        if not equals or Path(item).exists():
+            name, path = OWN_CORPUS, item
+        if not (name and path):
+            raise ConfigError(f"--corpus expects PATH or NAME=PATH, got {item!r}")
+        if name in given:
+            raise ConfigError(
+                f"--corpus names '{name}' twice; put the codings of both files into one"
+            )
         given[name] = path
+    return given
+
+
+def _corpora(
+    settings: "TrainingConfig", annomi: Path | None, given: Mapping[str, str], *, tables: Tables
+) -> "dict[str, tuple[CodedSession, ...]]":
+    """The corpora that the stages draw from, by name."""
     wanted = dict.fromkeys(name for stage in settings.stages for name in stage.shares)
     out = {}
     for name in wanted:
         if name in given:
-            out[name] = corpora.load(given[name])
+            out[name] = tables.load(given[name])
         elif name in _BUILT_IN:
-            out[name] = corpora.load(name, annomi_file=annomi)
+            out[name] = tables.load(name, annomi)
         else:
             raise ConfigError(
                 f"a stage draws from {name!r}, which is none of {', '.join(_BUILT_IN)}; "

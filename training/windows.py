@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from alliance.model.calibration import LABEL_OF_CODE, legal_codes
-from alliance.model.codebook import LABELS, MARKER_ORDER, Marker, Role
+from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.labelled import unlabelled_reason
 from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_turns, window_ids
 from alliance.model.tokens import TurnTokenizer
@@ -77,18 +77,19 @@ def code_targets(coded: CodedSession, *, settled_share: float) -> NDArray[np.flo
     """Soft targets from the settled code and the two codings, shape (turns, 21).
 
     A coding that is missing, or that the codebook does not allow for the turn's role, leaves its
-    share to the settled code.
+    share to the settled code. A label alone is shared out evenly among its codes that the turn's
+    speaker may carry.
     """
     targets = np.zeros((len(coded.codes), len(MARKER_ORDER)), dtype=np.float32)
     for row, turn in enumerate(coded.session.turns):
         settled = coded.codes[row]
         if settled is None or unlabelled_reason(turn) is not None:
             continue
-        targets[row, MARKER_ORDER.index(settled)] += settled_share
+        targets[row] += settled_share * _share_of_codes(settled, turn.role)
         for coding in (coded.coder_a[row], coded.coder_b[row]):
             code = coding if _allowed(coding, turn.role) else settled
             assert code is not None
-            targets[row, MARKER_ORDER.index(code)] += (1 - settled_share) / 2
+            targets[row] += (1 - settled_share) / 2 * _share_of_codes(code, turn.role)
     return targets
 
 
@@ -113,7 +114,18 @@ def taught_targets(
     return out
 
 
-def _allowed(code: Marker | None, role: Role) -> bool:
+def _share_of_codes(code: Marker | Label, role: Role) -> NDArray[np.float32]:
+    shares = np.array(
+        [
+            marker is code or (marker.label is code and marker.may_be_said_by(role))
+            for marker in MARKER_ORDER
+        ],
+        dtype=np.float32,
+    )
+    return np.asarray(shares / shares.sum(), dtype=np.float32)
+
+
+def _allowed(code: Marker | Label | None, role: Role) -> bool:
     return code is not None and code.may_be_said_by(role)
 
 

@@ -245,7 +245,8 @@ def test_a_data_set_round_trips() -> None:
     dataset = corpora.to_dataset([first, second])
     assert dataset.num_rows == 2
     assert corpora.from_dataset(dataset) == (first, second)
-    assert dataset.features["codes"].feature.names == [marker.value for marker in Marker]
+    names = dataset.features["codes"].feature.names
+    assert names == [code.value for code in (*Marker, *Label)]
 
 
 def test_without_the_library_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

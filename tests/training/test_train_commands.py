@@ -72,7 +72,8 @@ def test_settings_can_be_printed() -> None:
     ("words", "told"),
     [
         (["train", "SETTINGS"], "add --corpus mine=PATH"),
-        (["train", "SETTINGS", "--corpus", "mine"], "--corpus expects NAME=PATH, got 'mine'"),
+        (["train", "SETTINGS", "--corpus", "mine="], "expects PATH or NAME=PATH, got 'mine='"),
+        (["train", "--corpus", "a.csv", "--corpus", "b.csv"], "--corpus names 'own' twice"),
         (["train", "absent.toml"], "absent.toml: expected a training configuration, found none"),
         (["crossvalidate", "--folds", "0,x"], "--folds expects numbers such as 0,1, got '0,x'"),
     ],

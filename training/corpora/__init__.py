@@ -14,6 +14,7 @@ from alliance.training.corpora.annomi_source import (
 )
 from alliance.training.corpora.coded import CodedSession
 from alliance.training.corpora.coded_lines import authored, coded_jsonl, everyday
+from alliance.training.corpora.coded_tables import CodedTable, coded_table
 from alliance.training.corpora.hf_dataset import from_dataset, to_dataset
 from alliance.training.corpora.specs import load
 
@@ -21,12 +22,14 @@ __all__ = [
     "ANNOMI_SHA256",
     "ANNOMI_URL",
     "CodedSession",
+    "CodedTable",
     "annomi",
     "annomi_labels",
     "annomi_path",
     "annomi_quality",
     "authored",
     "coded_jsonl",
+    "coded_table",
     "everyday",
     "fetch_annomi",
     "from_dataset",

@@ -7,8 +7,11 @@ from types import MappingProxyType
 from alliance.model.codebook import Label, Marker
 from alliance.model.session import Session
 
-Codes = tuple[Marker | None, ...]
-"""One code per turn, in the order of the turns; None where a turn was not coded."""
+Codes = tuple[Marker | Label | None, ...]
+"""One code per turn, in the order of the turns; None where a turn was not coded.
+
+A code is a marker, or a label alone where a coding says no more.
+"""
 
 
 @dataclass(frozen=True, slots=True)

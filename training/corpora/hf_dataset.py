@@ -1,9 +1,9 @@
 """Coded sessions as a Hugging Face ``datasets.Dataset``, and back."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from alliance.model.codebook import MARKER_ORDER, Marker
+from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker
 from alliance.model.errors import MissingExtraError
 from alliance.model.session import Session
 from alliance.training.corpora.coded import CodedSession, Codes
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 _CODINGS = ("codes", "coder_a", "coder_b")
+_CODES: Final[tuple[Marker | Label, ...]] = (*MARKER_ORDER, *LABELS)
 _UNCODED = -1  # what the datasets library writes for "no class"
 
 
@@ -21,13 +22,14 @@ def to_dataset(sessions: Iterable[CodedSession]) -> "Dataset":
     Columns: ``id``, ``client_id``, ``date`` (ISO 8601; strings), ``number``, ``fold`` (int32), all
     but the first null where not known; ``facts`` (list of key and value); ``turns`` (list of
     ``speaker, text, utterance_id, start_ms, end_ms``); ``codes``, ``coder_a``, ``coder_b`` (lists
-    of class labels, named and ordered as ``codebook.MARKER_ORDER``; -1 for a turn without one).
+    of class labels: the markers in the order of ``codebook.MARKER_ORDER``, then the labels, for
+    codes that name no marker; -1 for a turn without a code).
 
     Raises:
         MissingExtraError: if the ``datasets`` library is not installed.
     """
     datasets = _datasets()
-    code = datasets.ClassLabel(names=[marker.value for marker in MARKER_ORDER])
+    code = datasets.ClassLabel(names=[code.value for code in _CODES])
     features = datasets.Features(
         {
             "id": datasets.Value("string"),
@@ -88,7 +90,7 @@ def _row(coded: CodedSession) -> dict[str, Any]:
             for turn in session.turns
         ],
         **{
-            name: [_UNCODED if code is None else MARKER_ORDER.index(code) for code in codes]
+            name: [_UNCODED if code is None else _CODES.index(code) for code in codes]
             for name, codes in zip(_CODINGS, _codings(coded), strict=True)
         },
     }
@@ -99,7 +101,7 @@ def _codings(coded: CodedSession) -> tuple[Codes, Codes, Codes]:
 
 
 def _coded(row: dict[str, Any]) -> CodedSession:
-    codings = {name: tuple(_marker(number) for number in row[name]) for name in _CODINGS}
+    codings = {name: tuple(_code(number) for number in row[name]) for name in _CODINGS}
     return CodedSession(
         session=Session.from_dict(row),
         fold=row["fold"],
@@ -108,5 +110,5 @@ def _coded(row: dict[str, Any]) -> CodedSession:
     )
 
 
-def _marker(number: int) -> Marker | None:
-    return None if number == _UNCODED else MARKER_ORDER[number]
+def _code(number: int) -> Marker | Label | None:
+    return None if number == _UNCODED else _CODES[number]
