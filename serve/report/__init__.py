@@ -5,9 +5,10 @@ The interface
 One view, one fragment, one script; whoever shows a timeline in HTML uses these three.
 
 ``TimelineView.from_timelines(timelines, *, chosen=None, names=Names.HIDE)``
-    (:mod:`~alliance.serve.report.view`) what is shown, from one timeline per purpose of the same
-    session (:meth:`~alliance.model.classifier.RuptureClassifier.label_for` makes all three with
-    one reading). With several, the purposes switch live.
+    (:mod:`~alliance.serve.report.view`; ``Names`` is in ``names``) what is shown, from one
+    timeline per purpose of the same session
+    (:meth:`~alliance.model.classifier.RuptureClassifier.label_for` makes all three with one
+    reading). With several, the purposes switch live.
 
 ``render_timeline_fragment(view, *, strings=ENGLISH) -> Markup``
     (:mod:`~alliance.serve.report.render`) one ``<section class="timeline">`` with strip, episodes,
@@ -27,9 +28,10 @@ One view, one fragment, one script; whoever shows a timeline in HTML uses these 
     ``alliance:purpose`` ``{purpose}``
         other thresholds decide now.
 
-    Turn 12 is ``<li class="turn" id="turn-12" data-turn="12">``; its label stands in
-    ``.turn-mark``. ``root.classList.add("is-blind")`` takes everything out of sight that a model
-    said, for those who label first.
+    Turn 12 is ``<li class="turn" id="turn-12">``, with ``data-turn`` once the script runs; its
+    label stands in ``.turn-mark``, and ``.no`` is the button that opens its details.
+    ``root.classList.add("is-blind")`` takes everything out of sight that a model said, for those
+    who label first.
 
 ``static/timeline.css`` styles all of it; colours are custom properties of ``:root``.
 
@@ -44,7 +46,9 @@ letter, symbol, title, definition}]`` in the codebook's order; ``markers`` ``{co
 definition, letter, roles]}``; ``turns`` ``[[speaker, start_ms, end_ms, p1000]]``, the speaker
 being a place in ``speakers``, ``p1000`` four whole thousandths in the order of ``labels`` or
 null; ``labellings`` ``{purpose: {labels, markers, p_marker, episodes}}``, where character *i* of
-``labels`` is turn *i*'s letter, small if the model abstains and ``-`` without a label;
+``labels`` is turn *i*'s letter, small if the model abstains and ``-`` without a label, and where
+``markers`` and ``p_marker`` are one per turn for the chosen purpose and, for others, only of turns
+with another label than under that one (``handle.labelOf(turn)`` knows);
 ``level`` ``[[value, low, high] or null per turn]`` in thousandths; ``why`` ``{turn: {words,
 turns, words_together, turns_together}}``; ``strings`` for the script.
 

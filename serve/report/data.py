@@ -10,7 +10,7 @@ from alliance.model.codebook import LABELS, MARKER_ORDER, Role
 from alliance.model.labelled import Probabilities
 from alliance.serve.report.strings import SCRIPT_PREFIX, Strings
 from alliance.serve.report.view import EpisodeView, LabellingView, TimelineView
-from alliance.serve.wording import episode_times, span
+from alliance.serve.wording import span
 from alliance.serve.wording import outcome as outcome_words
 
 __all__ = ["DATA_VERSION", "timeline_data"]
@@ -59,7 +59,8 @@ def timeline_data(view: TimelineView, *, strings: Strings) -> dict[str, Any]:
             for turn in view.turns
         ],
         "labellings": {
-            purpose.value: _labelling(labelling) for purpose, labelling in view.labellings.items()
+            purpose.value: _labelling(labelling, base=view.labelling)
+            for purpose, labelling in view.labellings.items()
         },
         "level": [
             None
@@ -86,14 +87,22 @@ def timeline_data(view: TimelineView, *, strings: Strings) -> dict[str, Any]:
     }
 
 
-def _labelling(labelling: LabellingView) -> dict[str, Any]:
+def _labelling(labelling: LabellingView, *, base: LabellingView) -> dict[str, Any]:
     turns = labelling.timeline.turns
-    return {
-        "labels": labelling.letters,
-        "markers": ["" if turn.marker is None else turn.marker.value for turn in turns],
-        "p_marker": [None if turn.p_marker is None else _thousand(turn.p_marker) for turn in turns],
-        "episodes": [_episode(episode, labelling) for episode in labelling.episodes],
-    }
+    markers = ["" if turn.marker is None else turn.marker.value for turn in turns]
+    shares = [None if turn.p_marker is None else _thousand(turn.p_marker) for turn in turns]
+    made: dict[str, Any] = {"labels": labelling.letters, "markers": markers, "p_marker": shares}
+    if labelling is not base:
+        # A turn's marker is another only where its label is.
+        others = [
+            place
+            for place, (turn, same) in enumerate(zip(turns, base.timeline.turns, strict=True))
+            if turn.label is not same.label
+        ]
+        made["markers"] = {str(place): markers[place] for place in others}
+        made["p_marker"] = {str(place): shares[place] for place in others}
+    made["episodes"] = [_episode(episode, labelling) for episode in labelling.episodes]
+    return made
 
 
 def _episode(view: EpisodeView, labelling: LabellingView) -> dict[str, Any]:
@@ -108,7 +117,6 @@ def _episode(view: EpisodeView, labelling: LabellingView) -> dict[str, Any]:
         "positive": list(episode.positive_client_turns),
         "outcome": episode.outcome.value,
         "span": span(episode.onset, episode.last),
-        "times": episode_times(episode),
         "outcome_text": outcome_words(labelling.timeline, view.number - 1),
     }
 

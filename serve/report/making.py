@@ -11,7 +11,7 @@ from alliance.model.explanation import TurnExplanation
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
 from alliance.model.timeline import timeline
-from alliance.serve.inputs import STDIN, Reading, find_files, why_unread
+from alliance.serve.inputs import STDIN, UNREAD, Reading, find_files, why_unread
 from alliance.serve.output import open_output
 from alliance.serve.progress import Progress
 from alliance.serve.report.names import Names
@@ -123,9 +123,11 @@ def write_reports(
     for done, file in enumerate(files, start=1):
         try:
             sessions = list(_sessions(file, reading or Reading()))
-        except (InputError, OSError) as error:
-            failures.append(why_unread(str(file), error))
-            progress.complain(failures[-1])
+        except UNREAD as error:
+            told = why_unread(str(file), error)
+            progress.complain(told)
+            # The page may be handed on; where its maker's files lie is nobody's business.
+            failures.append(told.replace(str(file), Path(file).name))
             sessions = []
         for session in sessions:
             view = view_of(

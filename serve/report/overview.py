@@ -23,7 +23,7 @@ class SessionRow:
         report: the file of its report, relative to the overview; empty if there is none.
         turns: how many turns it has.
         strip: the session in miniature, as SVG.
-        kinds: its episodes in words; empty without any.
+        kinds: how many episodes of each kind, in words; empty without any.
         episodes: how many rupture episodes it has.
         none_seen: after how many of them no repair signal was seen.
         open: how many were cut off by the session's end before one could be.
@@ -57,12 +57,14 @@ class SessionRow:
         """
         summary = view.timeline.summary
         outcomes = Counter(summary.outcomes)
-        kinds = episode_counts(summary) if view.timeline.episodes else ""
+        kinds = ", ".join(
+            f"{number} {kind.value}" for kind, number in summary.episodes.items() if number
+        )
         return cls(
             session_id=view.session_id,
             report=report,
             turns=summary.turns,
-            strip=mini_strip(view, label=kinds),
+            strip=mini_strip(view, label=episode_counts(summary) if kinds else ""),
             kinds=kinds,
             episodes=len(view.timeline.episodes),
             none_seen=outcomes[Outcome.NONE_SEEN],

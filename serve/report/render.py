@@ -4,6 +4,7 @@ import base64
 import hashlib
 from functools import cache
 from importlib.metadata import version
+from itertools import groupby
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -69,6 +70,7 @@ def environment() -> Environment:
         listed=listed,
         names=names,
         outcome_words=outcome,
+        runs=_runs,
         signed=signed,
         span=span,
         speaker_counts=speaker_counts,
@@ -82,6 +84,11 @@ def environment() -> Environment:
 def _label_of(letter: str) -> Label | None:
     """The label of a letter, small or not; None for a turn without one."""
     return _LABEL_OF_LETTER.get(letter.upper())
+
+
+def _runs(letters: str) -> list[tuple[str, int]]:
+    """Equal letters in a row, and how many they are."""
+    return [(letter, len(list(same))) for letter, same in groupby(letters)]
 
 
 def render_timeline_fragment(view: TimelineView, *, strings: Strings = ENGLISH) -> Markup:

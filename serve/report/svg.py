@@ -37,6 +37,10 @@ _NARROW: Final = 290
 _LETTER: Final = 6.4  # pixels of a letter of an episode's label, about
 _GAP: Final = 8  # pixels between two labels
 
+_ROOMY: Final = 90  # turns up to which shapes hold letters,
+_CLOSE: Final = 300  # and up to which they are shapes
+_MOST_POINTS: Final = 700  # of the level's line
+
 _STEPS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _MOST_TICKS: Final = 15
 _FEW_TICKS: Final = 5
@@ -122,7 +126,7 @@ def _plan(view: TimelineView) -> _Plan:
 def crowding(view: TimelineView) -> str:
     """``roomy``, ``close`` or ``dense``: how many turns share the strip's width."""
     turns = len(view.turns)
-    return "roomy" if turns <= 90 else "close" if turns <= 260 else "dense"
+    return "roomy" if turns <= _ROOMY else "close" if turns <= _CLOSE else "dense"
 
 
 def tick_step(turns: int, *, most: int = _MOST_TICKS) -> int:
@@ -237,13 +241,14 @@ def _end(one: EpisodeView, plan: _Plan) -> str:
     """Where an episode's outcome is told: at the repair signal, else where its window ends."""
     positive = one.episode.positive_client_turns
     place = positive[0] if positive else max(one.episode.window_end, one.episode.last)
-    return plan.percent(place + 0.5 if place > one.episode.last else place + 1.2)
+    return plan.percent(min(place + 0.5 if place > one.episode.last else place + 1.2, plan.turns))
 
 
 def _episodes(labelling: LabellingView, plan: _Plan, strings: Strings) -> Iterator[str]:
     wide = _Fitter(plan.turns, _WIDE)
     narrow = _Fitter(plan.turns, _NARROW)
     found = labelling.episodes
+    dense = plan.turns > _CLOSE
     for place, one in enumerate(found):
         episode = one.episode
         start, width = episode.onset, episode.last + 1 - episode.onset
@@ -256,18 +261,28 @@ def _episodes(labelling: LabellingView, plan: _Plan, strings: Strings) -> Iterat
             number,
         )
         first, end = plan.percent(start), plan.percent(episode.last + 1)
+        told_at = _end(one, plan)
         yield (
             f'<g class="ep {one.letters}" data-episode="{one.number}">'
             f'<rect class="band {one.letters}" x="{first}" width="{plan.percent(width)}" '
             f'y="{_BASE}" height="{_THERAPIST + _LANE // 2 - _BASE}"/>'
-            + "".join(_stems(one, labelling, plan))
-            + f'<svg class="bracket" x="{first}" y="{_BRACKET}" width="{plan.percent(width)}" '
-            f'height="6" overflow="visible"><path d="M0 0V5"/><line x1="0" x2="100%"/>'
-            f'<svg x="100%" overflow="visible"><path d="M0 0V5"/></svg></svg>'
-            f'<line class="window" x1="{end}" x2="{_end(one, plan)}" '
-            f'y1="{_BASE - 9}" y2="{_BASE - 9}"/>'
-            f'<use class="end" href="#g-{episode.outcome.value}" x="{_end(one, plan)}" '
-            f'y="{_BASE - 9}"/>'
+        )
+        if dense:
+            tall = _BAR * episode.intensity
+            yield (
+                f'<rect class="bar {one.letters}" x="{first}" width="{plan.percent(width)}" '
+                f'y="{_BASE - tall:.1f}" height="{tall:.1f}"/>'
+            )
+        else:
+            yield from _stems(one, labelling, plan)
+            yield from _bracket(first, end, plan.percent(width))
+            yield (
+                f'<line class="window" x1="{end}" x2="{told_at}" '
+                f'y1="{_BASE - 9}" y2="{_BASE - 9}"/>'
+            )
+        yield (
+            f'<use class="end" href="#g-{episode.outcome.value}" x="{told_at}" '
+            f'y="{_BRACKET if dense else _BASE - 9}"/>'
         )
         for fitter, name in ((wide, "wide"), (narrow, "narrow")):
             text = fitter.fit(start, choices, before=following)
@@ -288,6 +303,12 @@ def _stems(one: EpisodeView, labelling: LabellingView, plan: _Plan) -> Iterator[
             f'<rect class="stem {labelling.letters[place]}" x="{plan.percent(place + 0.15)}" '
             f'width="{plan.percent(0.7)}" y="{_BASE - tall:.1f}" height="{tall:.1f}"/>'
         )
+
+
+def _bracket(first: str, end: str, width: str) -> Iterator[str]:
+    yield f'<rect class="bracket" x="{first}" width="{width}" y="{_BRACKET}" height="1.5"/>'
+    for x in (first, end):
+        yield f'<line class="bracket" x1="{x}" x2="{x}" y1="{_BRACKET}" y2="{_BRACKET + 6}"/>'
 
 
 class _Fitter:
@@ -319,6 +340,9 @@ class _Fitter:
 
 
 def _marks(view: TimelineView, plan: _Plan) -> Iterator[str]:
+    if plan.turns > _CLOSE:
+        yield _ticks(view, plan)
+        return
     for turn, letter in zip(view.turns, view.labelling.letters, strict=True):
         if letter == "-" and turn.speaker.role is not Role.OTHER:
             continue
@@ -327,6 +351,47 @@ def _marks(view: TimelineView, plan: _Plan) -> Iterator[str]:
             f'<use href="#g-{shape}" x="{plan.percent(turn.index + 0.5)}" '
             f'y="{plan.lane(turn.speaker.role)}"/>'
         )
+
+
+_TICKS: Final = {
+    "P": (-3, 6),
+    "W": (0, _HALF_TICK),
+    "C": (0, -_HALF_TICK),
+    "N": (-1, 2),
+    "?": (-2, 4),
+}
+"""Where a label's tick begins, from the middle of its lane, and how far it goes, in pixels."""
+
+
+def _ticks(view: TimelineView, plan: _Plan) -> str:
+    """Many turns: one path for each lane and label, ticks in a drawing that is stretched."""
+    paths = ""
+    for role in (Role.CLIENT, Role.THERAPIST):
+        for letter, (start, length) in _TICKS.items():
+            y = plan.lane(role) + start
+            drawn = "".join(
+                f"M{turn.index} {y}v{length}"
+                for turn, own in zip(view.turns, view.labelling.letters, strict=True)
+                if turn.speaker.role is role and ("?" if own.islower() else own) == letter
+            )
+            paths += (
+                f'<path class="{"Q" if letter == "?" else letter}" data-letter="{letter}" '
+                f'data-role="{role.value}" data-y="{y}" data-length="{length}" d="{drawn}"/>'
+            )
+    if plan.others:
+        drawn = "".join(
+            f"M{turn.index} {plan.other - 2}v4"
+            for turn in view.turns
+            if turn.speaker.role is Role.OTHER
+        )
+        paths += (
+            f'<path class="O" data-letter="-" data-role="other" data-y="{plan.other - 2}" '
+            f'data-length="4" d="{drawn}"/>'
+        )
+    return (
+        f'<svg class="ticks" x="0" y="0" width="100%" height="{plan.height}" '
+        f'viewBox="-.5 0 {plan.turns} {plan.height}" preserveAspectRatio="none">{paths}</svg>'
+    )
 
 
 def _level(view: TimelineView, plan: _Plan) -> str:
@@ -339,6 +404,9 @@ def _level(view: TimelineView, plan: _Plan) -> str:
         )
         if value is not None and low is not None and high is not None
     ]
+    # Not more points than pixels can show; the last is always among them.
+    step = -(-len(entries) // _MOST_POINTS) or 1
+    entries = entries[:-1][::step] + entries[-1:]
 
     def point(turn: int, value: float) -> str:
         return f"{turn} {round(-100 * value / scale)}"

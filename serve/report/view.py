@@ -107,15 +107,15 @@ class EpisodeView:
         episode: the episode.
         letters: the labels of its kind, as letters: ``W``, ``C`` or ``WC``.
         markers: its codes with how often each occurs, in order of appearance.
-        course: from the turn before it to the end of its window, each turn's place and letter
-            (small if the model abstains, ``-`` without a label).
+        course: from the turn before it to the end of its window, one letter a turn (small if the
+            model abstains, ``-`` without a label).
     """
 
     number: int
     episode: RuptureEpisode
     letters: str
     markers: tuple[tuple[Marker, int], ...]
-    course: tuple[tuple[int, str], ...]
+    course: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,5 +349,5 @@ def _episode(number: int, episode: RuptureEpisode, timeline: Timeline, letters: 
         episode=episode,
         letters="".join(label.letter for label in Label if label in inside),
         markers=tuple((marker, counts[marker]) for marker in episode.markers),
-        course=tuple((place, letters[place]) for place in range(first, episode.window_end + 1)),
+        course=letters[first : episode.window_end + 1],
     )

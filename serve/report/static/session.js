@@ -14,6 +14,15 @@ export class SessionData {
     return this.island.labellings[this.purpose];
   }
 
+  // The first purpose's, whose markers are listed for every turn; others' where they differ.
+  get chosen() {
+    return this.island.labellings[this.island.chosen];
+  }
+
+  marker(turn) {
+    return this.labelling.markers[turn] ?? this.chosen.markers[turn];
+  }
+
   get episodes() {
     return this.labelling.episodes;
   }
@@ -33,9 +42,9 @@ export class SessionData {
       letter: label.letter,
       label,
       abstained: letter !== label.letter,
-      marker: this.labelling.markers[turn],
+      marker: this.marker(turn),
       p: this.island.turns[turn][3][place] / 1000,
-      pMarker: this.labelling.p_marker[turn] / 1000,
+      pMarker: (this.labelling.p_marker[turn] ?? this.chosen.p_marker[turn]) / 1000,
     };
   }
 

@@ -18,6 +18,8 @@ export function mountStrip(root, session, { onSelect, textOf }) {
     (turn) => session.letter(turn) !== "-" || session.speaker(turn).role === "other",
   );
   const uses = [...marks.children];
+  // Or, where turns are many, one path for each lane and label.
+  const ticks = [...marks.querySelectorAll(".ticks path")];
   let edges = turnEdges();
   let current = 0;
 
@@ -100,12 +102,27 @@ export function mountStrip(root, session, { onSelect, textOf }) {
 
   function setAxis(kind) {
     edges = kind === "clock" ? clockEdges() : turnEdges();
-    uses.forEach((use, k) => use.setAttribute("x", percent(middle(drawn[k]))));
+    if (ticks.length) drawTicks();
+    else uses.forEach((use, k) => use.setAttribute("x", percent(middle(drawn[k]))));
     for (const group of plot.querySelectorAll(".episodes")) placeEpisodes(group);
     placeLevel();
     axis.replaceChildren(...(kind === "clock" ? clockTicks() : turnAxis));
     if (cursor.getAttribute("visibility") === "visible") point(current, { quiet: true });
     declutter();
+  }
+
+  function drawTicks() {
+    const parts = new Map(ticks.map((path) => [path.dataset.role + path.dataset.letter, []]));
+    for (const turn of drawn) {
+      const letter = session.letter(turn);
+      const kind = letter === letter.toUpperCase() ? letter : "?";
+      const x = (middle(turn) * session.count - 0.5).toFixed(2);
+      parts.get(session.speaker(turn).role + kind).push(x);
+    }
+    for (const path of ticks) {
+      const { role, letter, y, length } = path.dataset;
+      path.setAttribute("d", parts.get(role + letter).map((x) => `M${x} ${y}v${length}`).join(""));
+    }
   }
 
   function placeEpisodes(group) {
@@ -115,7 +132,12 @@ export function mountStrip(root, session, { onSelect, textOf }) {
       const first = edges[episode.rupture_turns[0]][0];
       const last = episode.rupture_turns.at(-1);
       const end = edges[last][1];
-      for (const whole of drawing.querySelectorAll(".band, .bracket")) {
+      const [left, right] = drawing.querySelectorAll("line.bracket");
+      for (const [line, share] of left ? [[left, first], [right, end]] : []) {
+        line.setAttribute("x1", percent(share));
+        line.setAttribute("x2", percent(share));
+      }
+      for (const whole of drawing.querySelectorAll("rect.band, rect.bar, rect.bracket")) {
         whole.setAttribute("x", percent(first));
         whole.setAttribute("width", percent(end - first));
       }
@@ -126,9 +148,9 @@ export function mountStrip(root, session, { onSelect, textOf }) {
       });
       const told = episode.positive[0] ?? episode.window_end;
       const x = percent(told > last ? middle(told) : end);
-      const line = drawing.querySelector(".window");
-      line.setAttribute("x1", percent(end));
-      line.setAttribute("x2", x);
+      const line = drawing.querySelector(".window"); // none where turns are many
+      line?.setAttribute("x1", percent(end));
+      line?.setAttribute("x2", x);
       drawing.querySelector(".end").setAttribute("x", x);
       for (const label of drawing.querySelectorAll("text")) {
         if (label.getAttribute("text-anchor") === "start") label.setAttribute("x", percent(first));
@@ -189,7 +211,8 @@ export function mountStrip(root, session, { onSelect, textOf }) {
   }
 
   function update() {
-    uses.forEach((use, k) => {
+    if (ticks.length) drawTicks();
+    else uses.forEach((use, k) => {
       const letter = session.letter(drawn[k]);
       const shape = letter === "-" ? "O" : letter === letter.toUpperCase() ? letter : "Q";
       const href = `#g-${shape}`;

@@ -5,6 +5,8 @@ import { mountTranscript } from "./transcript.js";
 import { mountFilters } from "./filters.js";
 import { mountRecording } from "./recording.js";
 
+const QUOTE = 110; // characters of a turn in an episode's card
+
 export function mountTimeline(root, data) {
   const island = data ?? JSON.parse(root.querySelector(".timeline-data").textContent);
   const session = new SessionData(island);
@@ -45,6 +47,15 @@ export function mountTimeline(root, data) {
     strip.point(turn);
     markEpisode(turn);
     tell("alliance:select", { turn });
+  }
+
+  // Quotes that the server left out, of episodes that come into sight now.
+  function quote() {
+    for (const place of root.querySelectorAll(".episode-list:not([hidden]) q[data-turn]")) {
+      const text = transcript.textOf(Number(place.dataset.turn));
+      place.textContent = text.length > QUOTE ? `${text.slice(0, QUOTE).trimEnd()}…` : text;
+      delete place.dataset.turn;
+    }
   }
 
   function markEpisode(turn) {
@@ -102,6 +113,7 @@ export function mountTimeline(root, data) {
     }
     const radio = root.querySelector(`[name=purpose][value=${name}]`);
     if (radio) radio.checked = true;
+    quote();
     strip.update();
     transcript.update();
     filters.update();
@@ -151,10 +163,10 @@ export function mountTimeline(root, data) {
     (event) => {
       const button = event.target.closest("[data-jump]");
       if (button) jump(Number(button.dataset.jump));
-      const link = event.target.closest("a[data-turn]");
+      const link = event.target.closest('a[href^="#turn-"]');
       if (!link) return;
       event.preventDefault();
-      select(Number(link.dataset.turn), { scroll: true, focus: true });
+      select(Number(link.hash.replace("#turn-", "")), { scroll: true, focus: true });
     },
     { signal },
   );

@@ -1,10 +1,10 @@
 // The transcript: labels that follow the purpose, and the details of one turn.
-import { clockTime, element, fixed, sign } from "./session.js";
+import { element, fixed } from "./session.js";
 
 export function mountTranscript(root, session, { onOpen, onSelect, onPlay }) {
   const list = root.querySelector(".turns");
   const rows = [...list.children];
-  const shownAs = rows.map((_, turn) => session.letter(turn) + session.labelling.markers[turn]);
+  const shownAs = rows.map((_, turn) => session.letter(turn) + session.marker(turn));
   let selected = null;
   let opened = null;
 
@@ -14,11 +14,18 @@ export function mountTranscript(root, session, { onOpen, onSelect, onPlay }) {
     const row = target.closest?.(".turn");
     return row && list.contains(row) ? Number(row.dataset.turn) : null;
   };
-  if (rows.length) buttonOf(0).tabIndex = 0;
+  rows.forEach((row, turn) => {
+    row.dataset.turn = turn;
+    const button = buttonOf(turn);
+    button.type = "button";
+    button.tabIndex = turn ? -1 : 0; // one of them; arrow keys lead to the others
+    button.setAttribute("aria-label", session.say("turn", { turn }));
+    button.setAttribute("aria-expanded", "false");
+  });
 
   function update() {
     rows.forEach((row, turn) => {
-      const now = session.letter(turn) + session.labelling.markers[turn];
+      const now = session.letter(turn) + session.marker(turn);
       if (now === shownAs[turn]) return;
       shownAs[turn] = now;
       const letter = session.letter(turn);
@@ -36,20 +43,12 @@ export function mountTranscript(root, session, { onOpen, onSelect, onPlay }) {
   function markOf(turn) {
     const found = session.labelOf(turn);
     const letter = session.letter(turn);
-    if (found.abstained) {
-      return [sign(letter, session), element("span", { class: "name" }, session.say("abstained"))];
-    }
-    const parts = [
-      sign(letter, session),
-      element("b", {}, letter),
-      " ",
-      element("span", { class: "name" }, found.label.title),
-      " ",
-      element("span", { class: "p" }, fixed(found.p)),
-    ];
+    if (found.abstained) return [session.say("abstained")];
+    const p = element("span", {}, fixed(found.p));
+    const parts = [element("b", {}, letter), ` ${found.label.title} `, p];
     if (found.marker && letter !== "N") {
       const [name, definition] = session.island.markers[found.marker];
-      const marker = element("span", { class: "marker" }, name);
+      const marker = element("p", {}, name);
       if ("WC".includes(letter)) marker.append(element("small", {}, definition));
       parts.push(marker);
     }
@@ -135,7 +134,7 @@ export function mountTranscript(root, session, { onOpen, onSelect, onPlay }) {
     if (why.words.length) told.push(element("p", {}, session.say("why_words"), ": ", phrases(turn)));
     if (why.turns.length) {
       const links = why.turns.flatMap((one) => [
-        element("a", { href: `#turn-${one.turn}`, "data-turn": one.turn }, String(one.turn)),
+        element("a", { href: `#turn-${one.turn}` }, String(one.turn)),
         ` (${fixed(one.effect)})  `,
       ]);
       told.push(element("p", {}, session.say("why_turns"), ": ", ...links));
@@ -180,7 +179,7 @@ export function mountTranscript(root, session, { onOpen, onSelect, onPlay }) {
   }
 
   return {
-    rows, textOf, turnOf, update, select, show, clockTime,
+    rows, textOf, turnOf, update, select, show,
     open: (turn) => opened !== turn && open(turn),
     close: () => opened !== null && close(),
     get opened() {
