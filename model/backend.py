@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,11 @@ from alliance.model.errors import ModelError
 from alliance.model.tokens import TokenIds
 
 Logits = NDArray[np.float32]
+
+_PROVIDERS: Final = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+}
 
 
 class Backend(Protocol):
@@ -42,12 +47,21 @@ class OnnxBackend:
         threads: threads within one call; None leaves the choice to ONNX Runtime (all cores).
         spinning: whether threads wait for their next piece without sleeping: a little faster on
             a machine that does nothing else, much slower beside other work.
+        device: ``cpu``, or ``cuda`` for the first GPU (needs ``onnxruntime-gpu``).
 
     Raises:
-        ModelError: if the file is missing, is not an ONNX model, or has another shape.
+        ModelError: if the file is missing, is not an ONNX model, has another shape, or cannot run
+            on the device.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None, spinning: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        spinning: bool = True,
+        device: str = "cpu",
+    ) -> None:
         if not path.is_file():
             raise ModelError(f"{path}: expected an ONNX model, found no file; check --model")
         ort = silent_runtime()
@@ -59,13 +73,18 @@ class OnnxBackend:
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(path), options, providers=list(_PROVIDERS[device])
             )
         except Exception as error:  # onnxruntime's exceptions share no public base class
             raise ModelError(
                 f"{path}: expected an ONNX model, found a file that ONNX Runtime cannot load; "
                 f"use a model that alliance train wrote"
             ) from error
+        if self._session.get_providers()[0] != _PROVIDERS[device][0]:
+            raise ModelError(
+                f"{path}: expected ONNX Runtime to run on {device}, found that it cannot here; "
+                f"install onnxruntime-gpu and its libraries, or label on the CPU"
+            )
         inputs = [node.name for node in self._session.get_inputs()]
         if inputs != ["input_ids"]:
             raise ModelError(

@@ -66,8 +66,11 @@ class RuptureClassifier:
         packing: PackingConfig,
         calibration: Calibration | None = None,
         decision: DecisionPolicy | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.name = name
+        self.folder = folder
+        """The model folder, where it came from one."""
         self.packing = packing
         self.calibration = calibration or Calibration()
         self.decision = decision or DecisionPolicy()
@@ -97,17 +100,23 @@ class RuptureClassifier:
             packing=self.packing,
             calibration=self.calibration,
             decision=self.decision,
+            folder=self.folder,
         )
 
     @classmethod
     def load(
-        cls, path: str | Path | None = None, *, threads: int | None = None
+        cls,
+        path: str | Path | None = None,
+        *,
+        threads: int | None = None,
+        device: str = "cpu",
     ) -> "RuptureClassifier":
         """Load a model folder; without a path, the weights that ship with the package.
 
         Args:
             path: a folder that ``alliance train`` wrote.
             threads: threads of one call to the encoder; None takes all cores.
+            device: ``cpu`` or ``cuda``; see :class:`~alliance.model.backend.OnnxBackend`.
 
         Raises:
             ModelError: if the folder is missing, incomplete or made for another version.
@@ -126,10 +135,11 @@ class RuptureClassifier:
         return cls(
             name,
             tokenizer=TurnTokenizer.from_file(folder / "tokenizer.json"),
-            backend=OnnxBackend(folder / "model.onnx", threads=threads),
+            backend=OnnxBackend(folder / "model.onnx", threads=threads, device=device),
             packing=packing,
             calibration=_settings(folder / "calibration.json", Calibration.from_dict),
             decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
+            folder=folder,
         )
 
     def label(

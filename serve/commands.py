@@ -8,6 +8,7 @@ import typer
 
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
+from alliance.serve.engine_name import EngineName
 from alliance.serve.options import (
     ColumnOption,
     EncodingOption,
@@ -51,7 +52,28 @@ def label(
     model: ModelOption = None,
     purpose: PurposeOption = Purpose.RESEARCH,
     no_text: NoTextOption = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Windows labelled at once, each on one core; all cores unless told. With --engine "
+            "ray, processes that hold the model.",
+        ),
+    ] = None,
     threads: ThreadsOption = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on with an unfinished run on OUT, or start again. Unless told, a run goes on "
+            "if its settings are the same.",
+        ),
+    ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="Where it is done: on this machine, or on a Ray cluster ([ray] extra)."),
+    ] = EngineName.LOCAL,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no summary, only complaints.")
     ] = False,
@@ -60,7 +82,10 @@ def label(
 
     A folder stands for the transcripts in and below it (hidden ones aside). An input that cannot
     be read is named on standard error, adds no row, and the rest goes on; the exit code is then
-    1. OUT appears whole or not at all.
+    1. OUT appears whole or not at all, and OUT.manifest.json beside it says what went into it.
+
+    A run that was cut off, even by a power cut, has kept its finished sessions; the same command
+    goes on with them, and the result is the same as if nothing had happened.
 
     In CSV, a text or name that a spreadsheet would take for a formula (it starts with = + - @, a
     tab or a carriage return) gets an apostrophe in front.
@@ -69,14 +94,19 @@ def label(
     Examples:
       alliance label session.vtt
       alliance label corpus/ -o labels.csv
+      alliance label corpus/ -o labels.csv --resume
       alliance label corpus.csv --column text=utterance --role Anna=therapist -o labels.jsonl
       cat session.txt | alliance label - --input-format txt --no-text
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
+    from alliance.serve.batch.engine import cores
     from alliance.serve.labelling import label_files
     from alliance.serve.progress import make_progress
 
     reading = _reading(role, column, encoding, input_format)
-    classifier = _load(model, threads)
+    if engine is EngineName.LOCAL and workers is None:
+        workers, threads = threads or cores(), 1
+    # Windows side by side use cores better than threads within one.
+    classifier = _load(model, threads or 1)
     with make_progress(quiet=quiet) as progress:
         report = label_files(
             inputs,
@@ -87,6 +117,9 @@ def label(
             table_format=table_format,
             include_text=not no_text,
             progress=progress,
+            engine=engine,
+            workers=workers,
+            resume=resume,
         )
     if report.repeated_ids:
         print(

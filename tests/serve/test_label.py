@@ -219,19 +219,35 @@ class Poisoned:
         return self.inner.label(session, purpose=purpose)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a fault of ours")])
-def test_an_interruption_leaves_the_old_output(
-    stub: Path, tmp_path: Path, error: BaseException
+def test_an_interruption_leaves_the_old_output_and_keeps_what_is_finished(
+    stub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tmp_path / "corpus.csv"
     source.write_text(TABLE)
     out = tmp_path / "out.csv"
     out.write_text("old")
-    labeller = Poisoned(RuptureClassifier.load(stub), error)
-    with pytest.raises(type(error)):
+    labeller = Poisoned(RuptureClassifier.load(stub), KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
         label_files([source], out, labeller=labeller)
     assert out.read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.csv", "out.csv"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".alliance-out.csv.work", "corpus.csv", "out.csv"]
+    assert "1 finished session is kept" in capsys.readouterr().err
+
+
+def test_a_session_on_which_the_model_fails_costs_its_file_alone(
+    stub: Path, tmp_path: Path, plain: Path
+) -> None:
+    source = tmp_path / "corpus.csv"
+    source.write_text(TABLE)
+    out = tmp_path / "out.csv"
+    labeller = Poisoned(RuptureClassifier.load(stub), ValueError("said in confidence"))
+    report = label_files([source, plain], out, labeller=labeller)
+    (failure,) = report.failures
+    assert failure.startswith(f"{source}: expected a transcript that can be labelled")
+    assert "ValueError" in failure
+    assert "confidence" not in failure
+    assert {row["session_id"] for row in read(out)} == {"plain"}
 
 
 class Recorder(Progress):
