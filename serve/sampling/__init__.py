@@ -1,0 +1,1 @@
+"""``alliance sample``: which sessions or turns to code next."""
