@@ -118,7 +118,11 @@ def convert_files(
     name = target_format(output, to)
     reading = reading or Reading()
     index = None if labels is None else LabelIndex.read(labels, roles=RoleMap(reading.roles))
-    found = [_Input(file, reading, index) for file in find_files(inputs, output=output)]
+    found = [
+        # A table may lack turns; a session may not, or its turns would count wrongly.
+        _Input(file, reading, index, complete=not WRITERS[name].table)
+        for file in find_files(inputs, output=output)
+    ]
     good, failures = _readable(found, complain or _to_stderr)
     if not good:
         return ConvertReport(0, 0, 0, tuple(failures))
@@ -153,8 +157,11 @@ def convert_files(
 class _Input:
     """One input: what it holds, and its rows."""
 
-    def __init__(self, file: Path | str, reading: Reading, index: LabelIndex | None) -> None:
+    def __init__(
+        self, file: Path | str, reading: Reading, index: LabelIndex | None, *, complete: bool
+    ) -> None:
         self.file = file
+        self._complete = complete
         self.columns: tuple[str, ...] = TURN_COLUMNS
         self.is_transcript = True
         self.sessions = self.turns = 0
@@ -218,7 +225,7 @@ class _Input:
         with self._opened() as stream:
             table = LabelTable.open(self._source(stream))
             if table is not None:
-                yield from (row.values for row in table.one_coding())
+                yield from (row.values for row in table.one_coding(complete=self._complete))
 
     def _source(self, stream: BinaryIO) -> Source:
         roles = RoleMap(self._reading.roles)

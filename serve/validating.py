@@ -80,11 +80,15 @@ def validate_files(
     files = find_files(inputs)
     sessions = turns = problems = bad = 0
     for file in files:
-        check = _FileCheck(file, reading or Reading(), tell)
+        check = _FileCheck(file, reading or Reading())
         try:
             check.run()
-        except (TranscriptError, MissingExtraError, OSError) as error:
-            check.tell(why_unread(str(file), error))
+        except TranscriptError as error:
+            check.note(error)
+        except (MissingExtraError, OSError) as error:
+            check.note(TranscriptError(why_unread(str(file), error)))
+        for problem in check.in_order():
+            tell(problem)
         sessions, turns = sessions + check.sessions, turns + check.turns
         problems += check.problems
         bad += check.problems > 0
@@ -92,25 +96,26 @@ def validate_files(
 
 
 class _FileCheck:
-    def __init__(self, file: Path | str, reading: Reading, tell: Tell) -> None:
+    def __init__(self, file: Path | str, reading: Reading) -> None:
         self._file = file
         self._name = str(file)
         self._reading = reading
-        self._tell = tell
-        self._told: set[str] = set()
+        self._found: dict[str, int] = {}  # each problem with its line
         self._data: bytes | None = None  # a file that is small enough to be read again
         self._encoding = reading.encoding
         self.sessions = self.turns = 0
 
     @property
     def problems(self) -> int:
-        return len(self._told)
+        return len(self._found)
 
-    def tell(self, problem: str | TranscriptError) -> None:
-        """Tell a problem, once."""
-        if str(problem) not in self._told:
-            self._told.add(str(problem))
-            self._tell(str(problem))
+    def note(self, problem: TranscriptError) -> None:
+        """Keep a problem; the same one again is one."""
+        self._found.setdefault(str(problem), problem.line or 0)
+
+    def in_order(self) -> list[str]:
+        """The problems by their lines; first those of the file as a whole."""
+        return sorted(self._found, key=self._found.__getitem__)
 
     def run(self) -> None:
         """Look through the file.
@@ -144,7 +149,7 @@ class _FileCheck:
             if table is None:
                 return False
             seen = set()
-            for row in table.rows(self.tell):
+            for row in table.rows(self.note):
                 seen.add(row.values["session_id"])
                 self.turns += 1
             self.sessions = len(seen)
@@ -157,20 +162,26 @@ class _FileCheck:
             try:
                 self._read_through(roles)
             except UnknownSpeakerError as error:
-                self.tell(error)
+                self.note(error)
                 new = dict.fromkeys(error.speakers, Role.OTHER)
                 if new.keys() <= roles.keys():
                     return
                 roles |= new
             except TranscriptError as error:
-                self.tell(error)
+                self.note(error)
                 if lines is None or not _take_out(lines, error.line):
                     return
                 self._data = "".join(lines).encode("utf-8")
                 self._encoding = None
             else:
                 return
-        self.tell(f"{self._name}: more than {_MOST} problems; mend these first")
+        self.note(
+            TranscriptError(
+                f"expected a file with fewer problems, found more than {_MOST}; mend those below "
+                f"first",
+                source=self._name,
+            )
+        )
 
     def _read_through(self, roles: Mapping[str, Role]) -> None:
         sessions = turns = with_labels = 0
@@ -185,9 +196,9 @@ class _FileCheck:
             source = self._source(stream, roles)
             for raw in FORMATS[self._format].read(source):
                 for problem in _order_problems(raw, source):
-                    self.tell(problem)
+                    self.note(problem)
         if not with_labels and len(roles) == len(self._reading.roles):
-            self.tell(
+            self.note(
                 TranscriptError(
                     "expected turns of a therapist or a client, found none; say who speaks with "
                     "--role NAME=client",

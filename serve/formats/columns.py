@@ -15,7 +15,7 @@ __all__ = ["CATALOGUE", "CODING_COLUMNS", "TURN_COLUMNS", "Column", "Kind", "cho
 class Kind(StrEnum):
     """What a column's cells hold; an empty cell is allowed in all but the identifying ones."""
 
-    TEXT = "text"
+    TEXT = "words"  # not "text": a reader of workbooks may take that for a column of turns
     WHOLE = "whole number"
     SHARE = "probability"
     TRUTH = "true or false"

@@ -15,9 +15,15 @@ class Order:
     Args:
         source: the file, for errors.
         report: told of what is wrong.
+        complete: whether every turn has to be there, in order.
+        times: whether turns have to be in the order of their start.
     """
 
-    def __init__(self, source: Source, report: Report) -> None:
+    def __init__(
+        self, source: Source, report: Report, *, complete: bool = True, times: bool = True
+    ) -> None:
+        self._complete = complete
+        self._in_time = times
         self._source = source
         self._report = report
         self._ended: set[str] = set()
@@ -51,12 +57,12 @@ class Order:
                     "each turn once", f"turn {turn} of line {self._turns[turn]} again",
                     "delete one of the rows", line,
                 )  # fmt: skip
-            elif turn < self._last:
+            elif self._complete and turn < self._last:
                 self._tell(
                     "turns in their order", f"turn {turn} after turn {self._last}",
                     "sort the table by session and turn", line,
                 )  # fmt: skip
-            elif turn > self._last + 1:
+            elif self._complete and turn > self._last + 1:
                 first, last = self._last + 1, turn - 1
                 missing = f"turn {first}" if first == last else f"turns {first} to {last}"
                 self._tell(
@@ -78,7 +84,7 @@ class Order:
         if start is not None and end is not None and end < start:
             self._tell("a turn to end after its start", "an earlier end", "correct end_ms", line)
         if start is not None:
-            if self._start is not None and start < self._start:
+            if self._in_time and self._start is not None and start < self._start:
                 self._tell(
                     "turns in the order of their start", "one that starts before the turn above",
                     "correct start_ms", line,

@@ -86,7 +86,7 @@ def read_annotations(stream: BinaryIO, *, name: str) -> AnnotatedTasks | None:
 
 
 def _is_task(task: Any) -> bool:
-    return isinstance(task, dict) and isinstance(task.get("data"), dict) and "annotations" in task
+    return isinstance(task, dict) and isinstance(task.get("data"), dict)
 
 
 class _Task:
@@ -97,7 +97,7 @@ class _Task:
         self._session = str(data.get("session_id") or f"task-{task.get('id', place)}")
         self._turns = self._dialogue(data)
         self.codings: dict[str, dict[int, _Code]] = {}
-        for annotation in _objects(task["annotations"]):
+        for annotation in _objects(task.get("annotations")):
             if not annotation.get("was_cancelled"):
                 self._read(annotation)
 

@@ -101,11 +101,18 @@ class LabelTable:
             if name in here or name in ("session_id", "turn", "label", "marker")
         )
 
-    def rows(self, report: Report) -> Iterator[LabelRow]:
+    def rows(
+        self, report: Report, *, complete: bool = True, times: bool = True
+    ) -> Iterator[LabelRow]:
         """The rows with what they say; each value that is wrong is reported and left empty.
 
-        Also reported: sessions that are interrupted by others, turns that are missing, doubled
-        or out of order, and times that run backwards.
+        Also reported: sessions that are interrupted by others, turns that are doubled, turns that
+        end before they start and, if asked for, what else is out of order.
+
+        Args:
+            report: told of each problem.
+            complete: whether turns that are missing or out of order are reported.
+            times: whether turns that start before the one above are reported.
 
         Raises:
             TranscriptError: if the file is damaged so that it cannot be read further.
@@ -116,11 +123,16 @@ class LabelTable:
             row = Cells(self._source, self._names, cells, line, report, escaped=self._escaped)
             values = self._values(row)
             coder = "" if self._by is None else row.word(self._by)
-            orders.setdefault(coder, Order(self._source, report)).check(values, line)
+            if coder not in orders:
+                orders[coder] = Order(self._source, report, complete=complete, times=times)
+            orders[coder].check(values, line)
             yield LabelRow(line, values, coder)
 
-    def one_coding(self) -> Iterator[LabelRow]:
+    def one_coding(self, *, complete: bool = False) -> Iterator[LabelRow]:
         """The rows of a table that holds one person's codes, or a model's.
+
+        Args:
+            complete: whether every turn of a session has to be there, in order.
 
         Raises:
             TranscriptError: at the first thing that is wrong with it, or if it holds several
@@ -132,7 +144,7 @@ class LabelTable:
                 f"them in a copy"
             )
         coder: str | None = None
-        for row in self.rows(_raise):
+        for row in self.rows(_raise, complete=complete, times=False):
             if coder is not None and row.coder != coder:
                 raise self._source.error(
                     "expected one person's codes, found rows of another coder; keep one coder's "
