@@ -10,8 +10,8 @@ from alliance.model.codebook import LABELS, MARKER_ORDER, Role
 from alliance.model.labelled import Probabilities
 from alliance.serve.report.strings import SCRIPT_PREFIX, Strings
 from alliance.serve.report.view import EpisodeView, LabellingView, TimelineView
-from alliance.serve.wording import span
 from alliance.serve.wording import outcome as outcome_words
+from alliance.serve.wording import span
 
 __all__ = ["DATA_VERSION", "timeline_data"]
 

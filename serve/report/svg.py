@@ -32,8 +32,8 @@ _LEVEL: Final = 56  # the level's height
 _BAR: Final = 26  # a rupture turn's stem at probability 1
 _HALF_TICK: Final = 10
 
-_WIDE: Final = 880  # pixels of a strip on a desk, and on a telephone: labels fit both
-_NARROW: Final = 290
+_WIDE: Final = 690  # pixels of the narrowest strip with long labels, by the style sheet,
+_NARROW: Final = 280  # and of one on a telephone
 _LETTER: Final = 6.4  # pixels of a letter of an episode's label, about
 _GAP: Final = 8  # pixels between two labels
 

@@ -87,6 +87,10 @@ export function fixed(value) {
   return value.toFixed(2);
 }
 
+export function signedFixed(value) {
+  return `${value < 0 ? "−" : "+"}${fixed(Math.abs(value))}`;
+}
+
 export function clockTime(milliseconds) {
   const seconds = Math.floor(milliseconds / 1000);
   const two = (number) => String(number).padStart(2, "0");

@@ -1,5 +1,5 @@
 // The strip: moves what the server drew, and ties a place on it to a turn.
-import { clockTime, element, fixed, sign } from "./session.js";
+import { clockTime, element, fixed, sign, signedFixed } from "./session.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MINUTE = 60000;
@@ -28,7 +28,7 @@ export function mountStrip(root, session, { onSelect, textOf }) {
   cursor.setAttribute("y1", "16");
   cursor.setAttribute("y2", String(Number(plot.dataset.axis) - 13));
   cursor.setAttribute("visibility", "hidden");
-  plot.append(cursor);
+  plot.insertBefore(cursor, marks);
 
   const slider = element("div", {
     class: "strip-slider",
@@ -86,18 +86,20 @@ export function mountStrip(root, session, { onSelect, textOf }) {
   function tellTurn(turn) {
     const found = session.labelOf(turn);
     const level = session.island.level[turn];
-    const parts = [
+    let label = session.say("no_label");
+    if (found?.abstained) label = session.say("abstains", { label: found.label.title });
+    else if (found) label = `${found.label.title} ${fixed(found.p)}`;
+    readout.replaceChildren(
       element("b", {}, String(turn)),
+      " ",
       element("bdi", {}, session.speaker(turn).name),
+      " ",
       sign(session.letter(turn), session),
-    ];
-    if (found?.abstained) parts.push(session.say("abstains", { label: found.label.title }));
-    else if (found) parts.push(`${found.label.title} ${fixed(found.p)}`);
-    else parts.push(session.say("no_label"));
-    if (level) parts.push(session.say("level", { value: fixed(level[0] / 1000) }));
-    const said = textOf(turn);
-    if (said) parts.push(element("bdi", { class: "said" }, said));
-    readout.replaceChildren(...parts.flatMap((part) => [part, " "]));
+      label,
+      level ? ` · ${session.say("level", { value: signedFixed(level[0] / 1000) })}` : "",
+      " · ",
+      element("bdi", { class: "said" }, textOf(turn)),
+    );
   }
 
   function setAxis(kind) {

@@ -180,6 +180,13 @@ export function mountTimeline(root, data) {
   );
   for (const part of root.querySelectorAll(".axis-choice, .jump")) part.hidden = false;
 
+  // Where the strip stays in sight, what scrolls beneath it must know how high it is.
+  const height = new ResizeObserver(([box]) => {
+    const pixels = box.borderBoxSize[0].blockSize;
+    document.documentElement.style.setProperty("--strip-height", `${pixels}px`);
+  });
+  height.observe(root.querySelector(".strip-box"));
+
   return {
     select,
     setPurpose,
@@ -188,6 +195,7 @@ export function mountTimeline(root, data) {
     destroy: () => {
       stopping.abort();
       strip.stop();
+      height.disconnect();
       recording.stop();
     },
   };
