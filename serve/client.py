@@ -5,50 +5,51 @@
 ...     for episode in made.episodes:
 ...         print(episode.kind, episode.onset, episode.outcome)
 
+Of a service with a store, ``client.sessions`` are the stored sessions and ``client.jobs`` the jobs.
 Live sessions have a client of their own (:mod:`alliance.serve.live_client`).
 """
 
 import json
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import httpx
 
 from alliance.model.codebook import Role
 from alliance.model.labelled import Purpose
-from alliance.model.session import Session, Turn
 from alliance.model.timeline import Timeline
+from alliance.serve.job_client import Job, Jobs
+from alliance.serve.service_calls import (
+    Calls,
+    ServiceError,
+    Turns,
+    options_body,
+    result_of,
+    roles_body,
+    session_body,
+)
+from alliance.serve.stored_client import (
+    Annotation,
+    AuditEntry,
+    StoredSession,
+    StoredSessions,
+    StoredTranscript,
+)
 
-__all__ = ["Client", "ServiceError"]
-
-_TRY_AGAIN: Final = frozenset({429, 503})
-_LONGEST_WAIT: Final = 60.0  # seconds
-
-Turns = Session | Iterable[Turn | tuple[str, str]]
-"""A session, or its turns: :class:`Turn` objects or pairs of speaker and text."""
-
-
-class ServiceError(Exception):
-    """The service answered with a problem.
-
-    Attributes:
-        status: the HTTP status.
-        title: the kind of problem.
-        detail: what was expected, what was found, what to do.
-        errors: single faults of the input: where (``loc``), ``type`` and ``msg``.
-        session_id: of which session of the request, where there were several.
-    """
-
-    def __init__(self, problem: Mapping[str, Any]) -> None:
-        self.status = int(problem.get("status", 500))
-        self.title = str(problem.get("title", "Problem"))
-        self.detail = str(problem.get("detail", ""))
-        self.errors: list[dict[str, Any]] = list(problem.get("errors", ()))
-        self.session_id: str | None = problem.get("session_id")
-        super().__init__(f"{self.status} {self.title}: {self.detail}")
+__all__ = [
+    "Annotation",
+    "AuditEntry",
+    "Client",
+    "Job",
+    "Jobs",
+    "ServiceError",
+    "StoredSession",
+    "StoredSessions",
+    "StoredTranscript",
+    "Turns",
+]
 
 
 class Client:
@@ -60,6 +61,10 @@ class Client:
         timeout: seconds that one answer may take.
         retries: how often a request is sent again that the server was too busy for (503, 429),
             after the time that it names.
+
+    Attributes:
+        sessions: the stored sessions of the key's group, where the service has a store.
+        jobs: the jobs of the key's group, where the service has a store.
     """
 
     def __init__(
@@ -73,7 +78,9 @@ class Client:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         # Transcripts go to the server that was named: not through a proxy that happens to be set.
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
-        self._retries = retries
+        self._calls = Calls(self._http, retries=retries)
+        self.sessions = StoredSessions(self._calls)
+        self.jobs = Jobs(self._calls)
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +117,8 @@ class Client:
             ServiceError: if the service cannot label it.
             httpx.HTTPError: if the service cannot be reached.
         """
-        body = {"session": _session(session), **_options(roles, purpose, include_text)}
-        return Timeline.from_dict(self._post("/v1/timelines", json=body))
+        body = {"session": session_body(session), **options_body(roles, purpose, include_text)}
+        return Timeline.from_dict(self._post(json=body))
 
     def timelines(
         self,
@@ -126,10 +133,10 @@ class Client:
         Arguments and errors are those of :meth:`timeline`.
         """
         body = {
-            "sessions": [_session(session) for session in sessions],
-            **_options(roles, purpose, include_text),
+            "sessions": [session_body(session) for session in sessions],
+            **options_body(roles, purpose, include_text),
         }
-        return _results(self._post("/v1/timelines", json=body))
+        return [result_of(result) for result in self._post(json=body)["results"]]
 
     def timelines_of_file(
         self,
@@ -162,17 +169,18 @@ class Client:
         fields = {
             "purpose": str(purpose),
             "include_text": str(include_text).lower(),
-            **({"roles": json.dumps(_roles(roles))} if roles else {}),
+            **({"roles": json.dumps(roles_body(roles))} if roles else {}),
             **({"columns": json.dumps(dict(columns))} if columns else {}),
             **({"format": format} if format else {}),
             **({"encoding": encoding} if encoding else {}),
         }
         sent = {"file": (path.name, path.read_bytes(), "application/octet-stream")}
-        return _results(self._post("/v1/timelines", files=sent, data=fields))
+        made = self._post(files=sent, data=fields)
+        return [result_of(result) for result in made["results"]]
 
     def model(self) -> dict[str, Any]:
         """What the model is, its figures and its limits (``/v1/model``)."""
-        return self._answer(self._http.get("/v1/model"))
+        return self._calls.json("GET", "/v1/model")
 
     def ready(self) -> bool:
         """Whether the server answers and its model is warm."""
@@ -181,55 +189,5 @@ class Client:
         except httpx.TransportError:
             return False
 
-    def _post(self, path: str, **content: Any) -> dict[str, Any]:
-        for _ in range(self._retries):
-            response = self._http.post(path, **content)
-            if response.status_code not in _TRY_AGAIN:
-                return self._answer(response)
-            time.sleep(_wait(response))
-        return self._answer(self._http.post(path, **content))
-
-    def _answer(self, response: httpx.Response) -> dict[str, Any]:
-        try:
-            body = response.json()
-        except ValueError:
-            body = {"status": response.status_code, "title": "No JSON in the answer"}
-        if response.is_error or not isinstance(body, dict):
-            raise ServiceError(body if isinstance(body, dict) else {})
-        return body
-
-
-def _session(given: Turns) -> dict[str, Any]:
-    if isinstance(given, Session):
-        turns = [turn.to_dict() for turn in given.turns]
-        return {"id": given.id, "turns": turns}
-    return {
-        "turns": [
-            turn.to_dict() if isinstance(turn, Turn) else {"speaker": turn[0], "text": turn[1]}
-            for turn in given
-        ]
-    }
-
-
-def _options(
-    roles: Mapping[str, Role | str] | None, purpose: Purpose | str, include_text: bool
-) -> dict[str, Any]:
-    return {"roles": _roles(roles), "purpose": str(purpose), "include_text": include_text}
-
-
-def _roles(roles: Mapping[str, Role | str] | None) -> dict[str, str]:
-    return {name: str(role) for name, role in (roles or {}).items()}
-
-
-def _results(body: Mapping[str, Any]) -> list[Timeline | ServiceError]:
-    return [
-        Timeline.from_dict(result) if "turns" in result else ServiceError(result)
-        for result in body["results"]
-    ]
-
-
-def _wait(response: httpx.Response) -> float:
-    try:
-        return min(_LONGEST_WAIT, float(response.headers.get("Retry-After", "1")))
-    except ValueError:
-        return 1.0
+    def _post(self, **content: Any) -> dict[str, Any]:
+        return self._calls.json("POST", "/v1/timelines", lambda: content)

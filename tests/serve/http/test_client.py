@@ -87,7 +87,7 @@ def test_the_client_waits_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
         return httpx.Response(status, json=body, headers={"Retry-After": "7"})
 
     client = Client(retries=3)
-    client._http = httpx.Client(base_url=ADDRESS, transport=httpx.MockTransport(answer))
+    client._calls.http = httpx.Client(base_url=ADDRESS, transport=httpx.MockTransport(answer))
     with client, pytest.raises(ServiceError, match="400"):
         client.timelines([])
     assert waited == [7.0, 7.0, 7.0]
