@@ -11,9 +11,9 @@ import typer.main
 from typer.testing import CliRunner
 
 from alliance.model import Label
+from alliance.model.markdown import estimate
 from alliance.serve.main import app
 from alliance.serve.sessions import example_file
-from alliance.training.tables import estimate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
