@@ -4,13 +4,14 @@
 ...     answer = live.turn("T", "How has the week been?")
 ...     answer = live.turn("Anna", "Fine, I gue")
 ...     answer = live.revise("Anna", "Fine, I guess.")
-...     print(answer.newest.label, answer.revisions, answer.episodes)
+...     print(answer.newest.label, answer.episodes)
+...     print(live.catch_up().revisions)
 ...     timeline = live.end()
 """
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,7 +23,7 @@ from alliance.model.episodes import RuptureEpisode
 from alliance.model.labelled import LabelledTurn, Purpose
 from alliance.model.timeline import Timeline
 from alliance.serve.client import ServiceError
-from alliance.serve.live import LiveAnswer
+from alliance.serve.live import LiveAnswer, LiveRevision
 
 __all__ = ["LiveClient", "LiveProblemError"]
 
@@ -46,6 +47,8 @@ class LiveClient:
     """One live session, for one thread. Use it in a ``with`` statement.
 
     A lost connection is made again and the session resumed; no turn is lost or counted twice.
+    Revisions of earlier turns come when the server has looked at the whole: what has come is taken
+    in by every call, and :meth:`catch_up` waits for the rest.
 
     Args:
         url: where the server is, e.g. ``http://127.0.0.1:8642``.
@@ -89,6 +92,11 @@ class LiveClient:
         self._reconnects = reconnects
         self._token: str | None = None
         self._answered = 0
+        self._said = 0  # the last message that the server has to look at
+        self._revised = 0
+        self._revisions: dict[int, LabelledTurn] = {}  # since they were last asked for
+        self._turns: list[LabelledTurn] = []
+        self._episodes: tuple[RuptureEpisode, ...] = ()
         self._connection: ClientConnection | None = None
         self._closing = ExitStack()
 
@@ -115,8 +123,8 @@ class LiveClient:
         end_ms: int | None = None,
         utterance_id: str = "",
     ) -> LiveAnswer:
-        """Send the next turn and wait for its answer."""
-        return _answer(self._ask("turn", _turn(speaker, text, start_ms, end_ms, utterance_id)))
+        """Send the next turn; its answer, as soon as it is there."""
+        return self._say("turn", _turn(speaker, text, start_ms, end_ms, utterance_id))
 
     def revise(
         self,
@@ -128,7 +136,27 @@ class LiveClient:
         utterance_id: str = "",
     ) -> LiveAnswer:
         """Send the newest turn once more, whole, as it should have been."""
-        return _answer(self._ask("revise", _turn(speaker, text, start_ms, end_ms, utterance_id)))
+        return self._say("revise", _turn(speaker, text, start_ms, end_ms, utterance_id))
+
+    @property
+    def turns(self) -> tuple[LabelledTurn, ...]:
+        """The turns so far, as the server last told of them; after :meth:`catch_up` their labels
+        are those of the full view.
+        """
+        return tuple(self._turns)
+
+    def catch_up(self) -> LiveRevision:
+        """Wait until the server has looked at everything said so far.
+
+        Returns:
+            The turns that were revised since this was last called, as they are now, and the
+            episodes.
+        """
+        if self._revised < self._said:
+            self._until(lambda: self._revised >= self._said)
+        revisions = tuple(turn for _, turn in sorted(self._revisions.items()))
+        self._revisions.clear()
+        return LiveRevision(self._revised, revisions, self._episodes)
 
     def end(self) -> Timeline:
         """End the session; its timeline."""
@@ -136,19 +164,48 @@ class LiveClient:
         self._close()
         return timeline
 
+    def _say(self, kind: str, content: Mapping[str, Any]) -> LiveAnswer:
+        message = self._ask(kind, content)
+        newest = LabelledTurn.from_dict(message["turn"])
+        self._said = int(message["seq"])
+        self._turns[newest.index :] = [newest]
+        self._revisions.pop(newest.index, None)
+        self._episodes = _episodes(message)
+        return LiveAnswer(self._said, newest, self._episodes)
+
     def _ask(self, kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
         seq = self._answered + 1
-        message = json.dumps({"type": kind, "seq": seq, **content}, ensure_ascii=False)
+        text = json.dumps({"type": kind, "seq": seq, **content}, ensure_ascii=False)
+        answer = self._until(lambda: self._answered >= seq, seq, text)
+        assert answer is not None
+        if answer["type"] == "problem":
+            raise LiveProblemError(answer["problem"], answer.get("retry_after"))
+        return answer
+
+    def _until(
+        self, done: Callable[[], bool], seq: int = 0, text: str = ""
+    ) -> dict[str, Any] | None:
+        """Hear the server, again after a lost connection, until ``done``.
+
+        Args:
+            done: whether enough was heard.
+            seq: the number of a message to send; 0 for none.
+            text: the message.
+
+        Returns:
+            The last answer to a message, if one came.
+        """
+        answer = None
         failures = 0
         taken = 0  # the last message that the server is known to have
-        while True:
+        while not done():
             try:
                 if self._connection is None:
                     taken = self._open()
                 if taken < seq:
-                    self._send(message)
+                    self._send(text)
                     taken = seq
-                answer = self._receive()
+                message = self._receive()
             except (OSError, ConnectionClosed, TimeoutError, _BusyError) as error:
                 self._close()
                 failures += 1
@@ -157,10 +214,20 @@ class LiveClient:
                 time.sleep(_pause(error, failures))
                 taken = 0
                 continue
-            self._answered = seq
-            if answer["type"] == "problem":
-                raise LiveProblemError(answer["problem"], answer.get("retry_after"))
-            return answer
+            if message["type"] == "revised":
+                self._revise(message)
+            else:
+                self._answered = message["seq"]
+                answer = message
+        return answer
+
+    def _revise(self, message: Mapping[str, Any]) -> None:
+        self._revised = message["seq"]
+        self._episodes = _episodes(message)
+        for data in message["revisions"]:
+            turn = LabelledTurn.from_dict(data)
+            self._turns[turn.index] = turn
+            self._revisions[turn.index] = turn
 
     def _open(self) -> int:
         """Connect, and start or resume; how many messages the server has taken."""
@@ -180,7 +247,12 @@ class LiveClient:
             raise OSError(f"expected a WebSocket at {self._url}, found none") from error
         first = self._start
         if self._token is not None:
-            first = {"type": "resume", "token": self._token, "last_seq": self._answered}
+            first = {
+                "type": "resume",
+                "token": self._token,
+                "last_seq": self._answered,
+                "last_revised": self._revised,
+            }
         self._send(json.dumps(first, ensure_ascii=False))
         opened = self._receive()
         self._token = opened.get("token", self._token)
@@ -248,9 +320,5 @@ def _turn(
     }
 
 
-def _answer(message: Mapping[str, Any]) -> LiveAnswer:
-    return LiveAnswer(
-        newest=LabelledTurn.from_dict(message["turn"]),
-        revisions=tuple(LabelledTurn.from_dict(turn) for turn in message["revisions"]),
-        episodes=tuple(RuptureEpisode.from_dict(one) for one in message["episodes"]),
-    )
+def _episodes(message: Mapping[str, Any]) -> tuple[RuptureEpisode, ...]:
+    return tuple(RuptureEpisode.from_dict(one) for one in message["episodes"])

@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from alliance.model.classifier import RuptureClassifier
+from alliance.model.backend import Backend, OnnxBackend
+from alliance.model.classifier import RuptureClassifier, shipped_weights
 from alliance.model.codebook import CODEBOOK_VERSION
 from alliance.model.errors import AllianceError
 from alliance.model.session import Session, Turn
@@ -24,7 +25,7 @@ from alliance.serve.http import (
     timelines,
 )
 from alliance.serve.http.access import CSRF_HEADER, Access
-from alliance.serve.http.batching import LabelQueue
+from alliance.serve.http.batching import LabelQueue, Priority
 from alliance.serve.http.keys import KeyRing
 from alliance.serve.http.keys_file import KeysFile
 from alliance.serve.http.logs import logger
@@ -36,7 +37,15 @@ from alliance.serve.http.store_check import StoreCheck
 
 __all__ = ["create_app"]
 
-_WARM_UP = Session("warm", (Turn("therapist", "How are you?"), Turn("client", "Fine.")))
+_WARM_UP = Session(
+    "warm",
+    (
+        Turn("therapist", "How have you been since we spoke the last time, a week ago?"),
+        Turn("client", "Fine, I guess. There was nothing that I would have to talk about."),
+    )
+    * 16,
+)
+"""A window and more, from which the queue learns how long turns take."""
 
 
 def create_app(
@@ -151,11 +160,10 @@ async def _load(
     state = app.state
     settings: Settings = state.settings
     try:
-        model = classifier
-        if model is None:
-            model = await asyncio.to_thread(
-                RuptureClassifier.load, settings.model, threads=settings.threads
-            )
+        if classifier is None:
+            model, live = await asyncio.to_thread(_read_model, settings)
+        else:
+            model, live = classifier, None
         await asyncio.to_thread(problems.schema_names, app)  # takes a while, once
     except AllianceError as error:
         if on_failure is None:
@@ -165,12 +173,26 @@ async def _load(
     queue = LabelQueue(
         model,
         workers=settings.workers,
+        live=live,
+        live_workers=max(1, settings.workers // settings.live_threads),
         queued_turns=settings.queued_turns,
+        queued_seconds=settings.queued_seconds,
         on_start=state.metrics.batch,
     )
     await queue.label(_WARM_UP)
+    last = _WARM_UP.turns
+    await queue.run(lambda: queue.classifier.label_last(last), turns=1, priority=Priority.LIVE)
     state.queue = queue
     state.metrics.watch("alliance_queued_turns", "Turns that wait or are in work.", queue.waiting)
     state.versions = {"name": model.name, "codebook": CODEBOOK_VERSION}
     state.ready = True
     logger().info("ready", model=model.name)
+
+
+def _read_model(settings: Settings) -> tuple[RuptureClassifier, Backend | None]:
+    """The model, and the way to its encoder for live turns where that has other threads."""
+    model = RuptureClassifier.load(settings.model, threads=settings.threads)
+    if settings.live_threads == settings.threads:
+        return model, None
+    path = (settings.model or shipped_weights()) / "model.onnx"
+    return model, OnnxBackend(path, threads=settings.live_threads, spinning=False)

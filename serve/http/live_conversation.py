@@ -1,15 +1,16 @@
 """One connection of ``/v1/live``, from its first message to its end.
 
-One message is in work at a time, and the next is read when the answer has been written: a client
-that sends more than it is due, or does not read its answers, waits in its own socket. A worker
-thread is held while a turn is labelled, never while somebody is waited for.
+What the client is told is written in the order in which it happened. One message is in work at a
+time: the next is read when its answer has been written, so a client that sends more than it is
+due, or does not read its answers, waits in its own socket. A worker thread is held while a turn is
+labelled, never while somebody is waited for.
 """
 
 import asyncio
 from typing import Final, assert_never
 
 from pydantic import BaseModel
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from alliance.model.codebook import CODEBOOK_VERSION
 from alliance.model.formats.roles import RoleMap
@@ -19,6 +20,15 @@ from alliance.serve.http.access import LOCAL, Caller, authenticate
 from alliance.serve.http.batching import LabelQueue
 from alliance.serve.http.intake import role_map
 from alliance.serve.http.keys import Scope
+from alliance.serve.http.live_channel import Channel, GoneError, Pace
+from alliance.serve.http.live_held import (
+    AddTurn,
+    Change,
+    EndSession,
+    HeldSession,
+    ReviseTurn,
+    Told,
+)
 from alliance.serve.http.live_messages import (
     CloseCode,
     End,
@@ -31,17 +41,18 @@ from alliance.serve.http.live_messages import (
     Resume,
     Resumed,
     Revise,
+    Revised,
     Start,
     Started,
     TimelineMessage,
     TurnMessage,
     read_message,
 )
-from alliance.serve.http.live_sessions import Change, HeldSession, LiveSessions, Reply
+from alliance.serve.http.live_sessions import LiveSessions
 from alliance.serve.http.logs import logger, trace
 from alliance.serve.http.messages import ModelVersion, ProblemBody
 from alliance.serve.http.problems import Problem
-from alliance.serve.live import LiveSession
+from alliance.serve.live import LiveAnswer, LiveRevision
 
 __all__ = ["Conversation"]
 
@@ -61,10 +72,6 @@ _CODES: Final = {
 }
 
 
-class _GoneError(Exception):
-    """The client has gone, or another connection has taken the session over."""
-
-
 class Conversation:
     """What is said on one connection.
 
@@ -77,16 +84,19 @@ class Conversation:
         self._websocket = websocket
         self._sessions = sessions
         self._limits = sessions.limits
-        self._pace = _Pace(self._limits.messages_per_second, self._limits.burst)
+        self._channel = Channel(websocket, sessions.limits)
         self._model = ModelVersion(codebook=CODEBOOK_VERSION)
         self._held: HeldSession | None = None
+        self._place = 0  # of the session's story: so much of it has been written
+        self._news = asyncio.Event()
+        self._written = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
     async def hold(self, caller: Caller | None) -> None:
         """Speak with the client until one of both leaves."""
         try:
             await self._converse(caller)
-        except _GoneError:
+        except GoneError:
             pass
         except Problem as problem:
             await self._refuse(problem)
@@ -98,14 +108,19 @@ class Conversation:
             if self._held is not None:
                 self._sessions.detach(self._held, self)
 
+    def news(self) -> None:
+        """There is more to write."""
+        self._news.set()
+
     def taken_over(self) -> None:
         """Another connection speaks for the session now."""
         self._held = None
+        self._news.set()  # so that whoever waits for more to write sees that it is over
         # Not waited for: whoever took over shall not wait for a socket that may be dead.
-        self._closing = asyncio.ensure_future(self._close(CloseCode.TAKEN_OVER))
+        self._closing = asyncio.ensure_future(self._channel.close(CloseCode.TAKEN_OVER))
 
     async def _converse(self, caller: Caller | None) -> None:
-        message = read_message(await self._receive(self._limits.first_seconds))
+        message = read_message(await self._channel.receive(self._limits.first_seconds))
         if not isinstance(message, Start | Resume):
             raise _out_of_place("expected start or resume first, found another message")
         if message.key is not None:
@@ -119,14 +134,22 @@ class Conversation:
                 "Scope missing",
                 "expected a key with the scope label, found one without; ask for another key",
             )
-        roles = await self._open(message, caller)
-        while True:
-            text = await self._receive(self._limits.idle_seconds)
-            await self._pace.wait()
-            await self._check_key(caller)
-            await self._answer(text, roles)
+        held = await self._open(message, caller)
+        tasks = [
+            asyncio.ensure_future(self._read(held, caller)),
+            asyncio.ensure_future(self._write(held, caller)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
-    async def _open(self, message: Start | Resume, caller: Caller) -> RoleMap:
+    async def _open(self, message: Start | Resume, caller: Caller) -> HeldSession:
         queue: LabelQueue | None = getattr(self._websocket.app.state, "queue", None)
         if queue is None:
             raise Problem(
@@ -137,34 +160,25 @@ class Conversation:
             )
         self._model = ModelVersion(name=queue.classifier.name, codebook=CODEBOOK_VERSION)
         if isinstance(message, Start):
-            await self._start(message, caller, queue)
-        else:
-            await self._resume(message, caller)
-        assert self._held is not None
-        return self._held.roles
+            return await self._start(message, caller, queue)
+        return await self._resume(message, caller)
 
-    async def _start(self, message: Start, caller: Caller, queue: LabelQueue) -> None:
+    async def _start(self, message: Start, caller: Caller, queue: LabelQueue) -> HeldSession:
         limits = self._limits
-        session = LiveSession(
-            queue.classifier,
+        held = HeldSession(
+            queue,
             session_id=message.id or "session-1",
             purpose=message.purpose,
-            max_turns=limits.turns,
-            max_characters=limits.characters,
-        )
-        held = HeldSession(
-            session,
             key_id=caller.key_id,
             roles=role_map(message.roles),
             include_text=message.include_text,
-            queue=queue,
             limits=limits,
             count=self._websocket.app.state.metrics.labelled,
         )
         token = self._sessions.hold(held)
         self._held = held
         self._sessions.attach(held, self)
-        await self._send(
+        await self._channel.send(
             Started(
                 token=token,
                 resume_seconds=limits.resume_seconds,
@@ -178,70 +192,113 @@ class Conversation:
                 model=self._model,
             )
         )
+        return held
 
-    async def _resume(self, message: Resume, caller: Caller) -> None:
+    async def _resume(self, message: Resume, caller: Caller) -> HeldSession:
         held = self._sessions.find(message.token, key_id=caller.key_id)
         self._held = held
         self._sessions.attach(held, self)
-        replies = await held.replies()
-        if message.last_seq > len(replies):
+        await held.settled()
+        place = held.place_after(answer=message.last_seq, revision=message.last_revised)
+        if place is None:
             raise Problem(
                 409,
                 "Answer unknown",
-                f"expected last_seq up to {len(replies)}, found a later one; resume with the seq "
-                f"of the last answer that arrived",
+                f"expected last_seq up to {held.taken} and the last_revised of a revision that "
+                f"was sent, found others; resume with the seq of those that arrived last",
             )
-        await self._send(
-            Resumed(seq=len(replies), resume_seconds=self._limits.resume_seconds, model=self._model)
+        self._place = place
+        await self._channel.send(
+            Resumed(seq=held.taken, resume_seconds=self._limits.resume_seconds, model=self._model)
         )
-        for seq in range(message.last_seq + 1, len(replies) + 1):
-            await self._reply(seq, replies[seq - 1])
+        return held
 
-    async def _answer(self, text: str, roles: RoleMap) -> None:
+    async def _write(self, held: HeldSession, caller: Caller) -> None:
+        """Tell the client what there is to tell, as it comes."""
+        while True:
+            while self._place < len(held.story):
+                told = held.story[self._place]
+                if isinstance(told.what, LiveRevision):
+                    await self._check_key(caller)  # nobody asked for it just now
+                await self._tell(told, held)
+                self._place += 1
+                self._written.set()
+            self._news.clear()
+            self._check_ours()
+            await self._news.wait()
+
+    async def _read(self, held: HeldSession, caller: Caller) -> None:
+        """Take the client's messages, each when the one before has been answered."""
+        pace = Pace(self._limits.messages_per_second, self._limits.burst)
+        while True:
+            text = await self._channel.receive(self._limits.idle_seconds)
+            await pace.wait()
+            await self._check_key(caller)
+            await self._answer(text, held)
+
+    async def _answer(self, text: str, held: HeldSession) -> None:
         try:
             message = read_message(text)
         except MessageProblem as problem:
             if problem.seq is None:
                 raise
-            await self._take(problem.seq, problem)
+            await self._take(problem.seq, problem, held)
             return
         match message:
             case TurnMessage() | Revise():
-                await self._take(message.seq, _change(message, roles))
+                await self._take(message.seq, _change(message, held.roles), held)
             case End():
-                await self._take(message.seq, LiveSession.end)
+                await self._take(message.seq, EndSession(), held)
             case Ping():
-                await self._send(Pong())
+                await self._channel.send(Pong())
             case Start() | Resume():
                 raise _out_of_place("expected one start or resume, found a second")
             case _:
                 assert_never(message)
 
-    async def _take(self, seq: int, change: Change | Problem) -> None:
-        if self._held is None:
-            raise _GoneError
-        await self._reply(seq, await self._held.take(seq, change))
+    async def _take(self, seq: int, change: Change | Problem, held: HeldSession) -> None:
+        known = seq <= held.taken
+        place = await held.take(seq, change)
+        while self._place <= place:
+            self._written.clear()
+            await self._written.wait()
+        if known:  # it was sent again, and is answered again
+            await self._tell(held.story[place], held)
 
-    async def _reply(self, seq: int, reply: Reply) -> None:
-        if self._held is None:  # taken over meanwhile: the other connection repeats the answer
-            raise _GoneError
-        text = self._held.include_text
-        if isinstance(reply, Problem):
-            await self._send(self._problem(reply, seq))
-        elif isinstance(reply, Timeline):
-            await self._send(TimelineMessage(seq=seq, timeline=reply.to_dict(include_text=text)))
-            await self._close(CloseCode.DONE)
-            raise _GoneError
-        else:
-            await self._send(
-                Labelled(
-                    seq=seq,
-                    turn=reply.newest.to_dict(include_text=text),
-                    revisions=[turn.to_dict(include_text=text) for turn in reply.revisions],
-                    episodes=[episode.to_dict() for episode in reply.episodes],
+    async def _tell(self, told: Told, held: HeldSession) -> None:
+        self._check_ours()
+        await self._channel.send(self._message(told, include_text=held.include_text))
+        if isinstance(told.what, Timeline):
+            await self._channel.close(CloseCode.DONE)
+            raise GoneError
+
+    def _message(self, told: Told, *, include_text: bool) -> BaseModel:
+        match told.what:
+            case LiveAnswer(newest=newest, episodes=episodes):
+                return Labelled(
+                    seq=told.seq,
+                    turn=newest.to_dict(include_text=include_text),
+                    episodes=[episode.to_dict() for episode in episodes],
                     model=self._model,
                 )
-            )
+            case LiveRevision(revisions=revisions, episodes=episodes):
+                return Revised(
+                    seq=told.seq,
+                    revisions=[turn.to_dict(include_text=include_text) for turn in revisions],
+                    episodes=[episode.to_dict() for episode in episodes],
+                    model=self._model,
+                )
+            case Timeline() as made:
+                timeline = made.to_dict(include_text=include_text)
+                return TimelineMessage(seq=told.seq, timeline=timeline)
+            case Problem() as problem:
+                return _problem(problem, told.seq)
+            case _:
+                assert_never(told.what)
+
+    def _check_ours(self) -> None:
+        if self._held is None:  # taken over: the other connection tells what there is
+            raise GoneError
 
     async def _check_key(self, caller: Caller) -> None:
         """A key that has been revoked stops at once, in the middle of a session too."""
@@ -251,77 +308,21 @@ class Conversation:
         if key is None or key.revoked is not None:
             raise _no_key()
 
-    async def _receive(self, seconds: float) -> str:
-        try:
-            event = await asyncio.wait_for(self._websocket.receive(), seconds)
-        except TimeoutError as error:
-            raise Problem(
-                408,
-                "Silent for too long",
-                f"expected a message within {seconds:g} s, found none; send a ping now and then",
-            ) from error
-        if event["type"] != "websocket.receive":
-            raise _GoneError
-        text: str | None = event.get("text")
-        if text is None:
-            raise Problem(415, "Not text", "expected a text message, found a binary one; send JSON")
-        most = self._limits.message_bytes
-        if len(text) > most or len(text.encode()) > most:
-            raise Problem(
-                413,
-                "Message too big",
-                f"expected at most {most} bytes in a message, found more; send less at once",
-            )
-        return text
-
-    async def _send(self, message: BaseModel) -> None:
-        try:
-            async with asyncio.timeout(self._limits.send_seconds):
-                await self._websocket.send_text(message.model_dump_json(exclude_none=False))
-        except (TimeoutError, WebSocketDisconnect, RuntimeError) as error:
-            # RuntimeError is what a socket says that has been closed from this side.
-            raise _GoneError from error
-
     async def _refuse(self, problem: Problem) -> None:
         try:
-            await self._send(self._problem(problem, None))
-        except _GoneError:
+            await self._channel.send(_problem(problem, None))
+        except GoneError:
             return
-        await self._close(_CODES.get(problem.status, CloseCode.NOT_UNDERSTOOD))
-
-    async def _close(self, code: CloseCode) -> None:
-        try:
-            async with asyncio.timeout(self._limits.send_seconds):
-                await self._websocket.close(code)
-        except (TimeoutError, WebSocketDisconnect, RuntimeError):
-            pass  # it is closed already, or nobody is there
-
-    def _problem(self, problem: Problem, seq: int | None) -> ProblemMessage:
-        after = problem.headers.get("Retry-After")
-        return ProblemMessage(
-            seq=seq,
-            problem=ProblemBody.model_validate(problem.to_dict()),
-            retry_after=None if after is None else int(after),
-        )
+        await self._channel.close(_CODES.get(problem.status, CloseCode.NOT_UNDERSTOOD))
 
 
-class _Pace:
-    """Lets messages through at a steady rate, after a burst at most."""
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._left = float(burst)
-        self._since = asyncio.get_running_loop().time()
-
-    async def wait(self) -> None:
-        """Wait until the next message is due."""
-        now = asyncio.get_running_loop().time()
-        self._left = min(self._burst, self._left + (now - self._since) * self._per_second)
-        self._since = now
-        self._left -= 1.0
-        if self._left < 0:
-            await asyncio.sleep(-self._left / self._per_second)
+def _problem(problem: Problem, seq: int | None) -> ProblemMessage:
+    after = problem.headers.get("Retry-After")
+    return ProblemMessage(
+        seq=seq,
+        problem=ProblemBody.model_validate(problem.to_dict()),
+        retry_after=None if after is None else int(after),
+    )
 
 
 def _change(message: TurnMessage | Revise, roles: RoleMap) -> Change | Problem:
@@ -340,8 +341,8 @@ def _change(message: TurnMessage | Revise, roles: RoleMap) -> Change | Problem:
             422, "Turn not valid", "expected a turn to end after its start, found an earlier end"
         )
     if isinstance(message, Revise):
-        return lambda session: session.revise_last(turn)
-    return lambda session: session.add(turn)
+        return ReviseTurn(turn)
+    return AddTurn(turn)
 
 
 def _turn(message: TurnMessage | Revise, speaker: str) -> Turn:

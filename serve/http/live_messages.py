@@ -3,7 +3,8 @@
 A client opens with ``start`` or ``resume``. Then it numbers its ``turn``, ``revise`` and ``end``
 messages 1, 2, 3, …, and each is answered once, in order, by a message with the same ``seq``:
 ``labelled``, ``timeline``, or a ``problem`` (which leaves the session as it was, and uses the
-number up). A problem without ``seq`` is about the connection, which is closed after it.
+number up). Between answers come ``revised`` messages, with the ``seq`` of the message up to which
+they see the session. A problem without ``seq`` is about the connection, which is closed after it.
 """
 
 import json
@@ -37,6 +38,7 @@ __all__ = [
     "Resume",
     "Resumed",
     "Revise",
+    "Revised",
     "Start",
     "Started",
     "TimelineMessage",
@@ -73,6 +75,9 @@ class Resume(Message):
     token: str = Field(min_length=1, max_length=200, description="From `started`.")
     last_seq: int = Field(
         ge=0, le=_MAX_SEQ, description="The `seq` of the last answer that arrived; 0 if none did."
+    )
+    last_revised: int = Field(
+        0, ge=0, le=_MAX_SEQ, description="The `seq` of the last `revised` that arrived, if any."
     )
 
 
@@ -142,12 +147,18 @@ class Started(BaseModel):
 
 
 class Resumed(BaseModel):
-    """A session goes on; the answers after `last_seq` follow, then send what was not taken."""
+    """A session goes on; what was not heard yet follows, then send what was not taken."""
 
     type: Literal["resumed"] = "resumed"
     seq: int = Field(description="The last of your messages that was taken; send from the next on.")
     resume_seconds: float
     model: ModelVersion
+
+
+_EPISODES: Final = (
+    "All rupture episodes so far, each turn as it is known best: with all turns of the last "
+    "`revised` in view, or from the past alone where that did not reach it."
+)
 
 
 class Labelled(BaseModel):
@@ -156,13 +167,20 @@ class Labelled(BaseModel):
     type: Literal["labelled"] = "labelled"
     seq: int
     turn: dict[str, Any] = Field(description="The newest turn, labelled from the past alone.")
+    episodes: list[dict[str, Any]] = Field(description=_EPISODES)
+    model: ModelVersion
+
+
+class Revised(BaseModel):
+    """What all turns so far, seen together, say of each of them."""
+
+    type: Literal["revised"] = "revised"
+    seq: int = Field(description="The session is seen as it was after this message of yours.")
     revisions: list[dict[str, Any]] = Field(
-        description="Turns whose label, marker or abstention is, with all turns so far in view, "
-        "no longer what was last told of them: as they are now. The newest may be among them."
+        description="Turns whose label, marker or abstention is, with all turns until then in "
+        "view, no longer what was last told of them: as they are now. Often none."
     )
-    episodes: list[dict[str, Any]] = Field(
-        description="All rupture episodes so far, with all turns so far in view."
-    )
+    episodes: list[dict[str, Any]] = Field(description=_EPISODES)
     model: ModelVersion
 
 

@@ -7,7 +7,8 @@ from starlette.datastructures import State
 from starlette.websockets import WebSocket
 
 from alliance.serve.http.live_conversation import Conversation
-from alliance.serve.http.live_sessions import LiveLimits, LiveSessions
+from alliance.serve.http.live_limits import LiveLimits
+from alliance.serve.http.live_sessions import LiveSessions
 
 __all__ = ["PATH", "router"]
 

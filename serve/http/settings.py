@@ -41,8 +41,17 @@ class Settings(BaseSettings):
         description="Windows that run through the encoder at once.",
     )
     threads: int = Field(default=1, ge=1, le=256, description="Threads of one window.")
+    live_threads: int = Field(
+        default_factory=lambda: min(2, os.cpu_count() or 1),
+        ge=1,
+        le=256,
+        description="Threads of the window of a live turn.",
+    )
     queued_turns: int = Field(
         default=10_000, ge=1, description="Turns that may wait; more are answered 503."
+    )
+    queued_seconds: float = Field(
+        default=30.0, gt=0, description="Seconds of work that may wait; more is answered 503."
     )
 
     body_bytes: int = Field(

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -6,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alliance.model.backend import Logits
-from alliance.model.classifier import RuptureClassifier
+from alliance.model.backend import Logits, OnnxBackend
+from alliance.model.classifier import RuptureClassifier, shipped_weights
 from alliance.model.codebook import Label
+from alliance.model.episodes import find_episodes
 from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledTurn, Purpose
 from alliance.model.session import Session, Turn
-from alliance.model.timeline import timeline
+from alliance.model.timeline import DEFAULT_CONFIG, timeline
 from alliance.model.tokens import TokenIds, TurnTokenizer
-from alliance.serve.live import LiveSession
+from alliance.serve.live import LiveAnswer, LiveRevision, LiveSession
 from alliance.serve.remembering import RememberingClassifier
 
 STUB = Path(__file__).parents[1] / "data" / "stub_model"
@@ -79,41 +81,130 @@ some_turn = st.builds(
 steps = st.lists(st.tuples(some_turn, st.lists(some_turn, max_size=2)), max_size=14)
 
 
+class Client:
+    """Somebody who takes in whatever is told, in order, and checks what it is."""
+
+    def __init__(self, model: RuptureClassifier, purpose: Purpose = Purpose.RESEARCH) -> None:
+        self.model, self.purpose = model, purpose
+        self.held: list[LabelledTurn] = []
+        self.best: list[LabelledTurn] = []
+        self.said: dict[int, tuple[Turn, ...]] = {}  # the turns so far, after each message
+        self.revisions = 0
+
+    def hear(self, told: LiveAnswer | LiveRevision) -> None:
+        session = Session("s", self.said[told.seq])
+        if isinstance(told, LiveAnswer):
+            causal = self.model.label(session, causal=True, purpose=self.purpose)
+            assert told.newest == causal.turns[-1]
+            for known in (self.held, self.best):
+                known[told.newest.index :] = [told.newest]
+        else:
+            full = self.model.label(session, purpose=self.purpose)
+            for revision in told.revisions:
+                assert decided([self.held[revision.index]]) != decided([revision])
+                assert revision == full.turns[revision.index]
+                self.held[revision.index] = revision
+                self.revisions += 1
+            for now in full:
+                if now.turn == self.held[now.index].turn:
+                    self.best[now.index] = now
+        expected = find_episodes(
+            self.best,
+            gap_turns=DEFAULT_CONFIG.gap_turns,
+            repair_turns=DEFAULT_CONFIG.repair_turns,
+        )
+        assert told.episodes == expected
+
+
 @settings(max_examples=60, deadline=None)
-@given(steps=steps, purpose=st.sampled_from(Purpose), use_stub=st.booleans())
-def test_every_answer_is_causal_and_what_it_adds_up_to_is_full(
+@given(
+    steps=steps,
+    looks=st.lists(st.booleans(), min_size=1, max_size=8),
+    purpose=st.sampled_from(Purpose),
+    use_stub=st.booleans(),
+)
+def test_answers_are_causal_and_with_a_full_view_they_add_up_to_full(
     stub_model: RuptureClassifier,
     heedful: RuptureClassifier,
     steps: list[tuple[Turn, list[Turn]]],
+    looks: list[bool],
     purpose: Purpose,
     use_stub: bool,
 ) -> None:
     model = stub_model if use_stub else heedful
-    live = LiveSession(model, session_id="s", purpose=purpose)
+    client = Client(model, purpose)
+    live = LiveSession(model, session_id="s", purpose=purpose, tell=client.hear)
     so_far: list[Turn] = []
-    client: list[LabelledTurn] = []  # what somebody holds who applies every answer in turn
+    seq = 0
     for turn, corrections in steps:
         for revised, said in enumerate([turn, *corrections]):
-            if revised:
-                so_far.pop()
-                client.pop()
-            so_far.append(said)
+            so_far[len(so_far) - (revised > 0) :] = [said]
+            seq += 1
+            client.said[seq] = tuple(so_far)
             answer = live.revise_last(said) if revised else live.add(said)
-            session = Session("s", tuple(so_far))
-            causal = model.label(session, causal=True, purpose=purpose)
-            full = model.label(session, purpose=purpose)
-            assert answer.newest == causal.turns[-1]
-            client.append(answer.newest)
-            for revision in answer.revisions:
-                assert decided([client[revision.index]]) != decided([revision])
-                assert revision == full.turns[revision.index]
-                client[revision.index] = revision
-            assert decided(client) == decided(full.turns)
-            assert live.told == tuple(client)
-            assert live.labelled == full
-            assert answer.episodes == timeline(full).episodes
+            assert (answer.seq, answer.newest.index) == (seq, len(so_far) - 1)
+            assert live.behind
+            if looks[seq % len(looks)]:
+                view = live.look()
+                assert view is not None
+                assert view.seq == seq
+                full = model.label(Session("s", tuple(so_far)), purpose=purpose)
+                assert live.labelled == full
+                assert decided(client.held) == decided(full.turns)
+                assert view.episodes == timeline(full).episodes
+                assert live.look() is None
+            assert live.told == tuple(client.held)
     whole = model.label(Session("s", tuple(so_far)), purpose=purpose)
     assert live.end() == timeline(whole)
+    assert live.look() is None
+
+
+def test_what_is_said_during_a_full_view_is_answered_at_once_and_kept() -> None:
+    class Slow(Counting):
+        """The first full view waits in its window, whatever is said."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun, self.go = threading.Event(), threading.Event()
+            self.go.set()
+
+        def __call__(self, ids: TokenIds) -> Logits:
+            if threading.current_thread().name == "view":
+                self.begun.set()
+                assert self.go.wait(20)
+            return super().__call__(ids)
+
+    backend = Slow()
+    model = model_of(Counting())
+    for corrected in (False, True):
+        client = Client(model)
+        live = LiveSession(model_of(backend), session_id="s", tell=client.hear)
+        turns = turns_of(30, seed=4)
+        for seq, turn in enumerate(turns, 1):
+            client.said[seq] = tuple(turns[:seq])
+            live.add(turn)
+        backend.begun.clear()
+        backend.go.clear()
+        viewing = threading.Thread(target=live.look, name="view")
+        viewing.start()
+        assert backend.begun.wait(20)
+        said = Turn("client", "so it was useless")
+        whole = (*turns[:-1], said) if corrected else (*turns, said)
+        client.said[31] = whole
+        answer = live.revise_last(said) if corrected else live.add(said)
+        assert answer.seq == 31
+        assert client.revisions == 0
+        backend.go.set()
+        viewing.join()
+        # The view is of the session as it was; nothing of it overrides what came after.
+        assert client.revisions
+        assert client.held[-1] == answer.newest
+        assert live.behind
+        view = live.look()
+        assert view is not None
+        assert view.seq == 31
+        assert decided(client.held) == decided(model.label(Session("s", whole)).turns)
+        assert live.end() == timeline(model.label(Session("s", whole)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -138,14 +229,19 @@ def test_remembered_windows_give_the_same_numbers_bit_for_bit(
 
 @settings(max_examples=40, deadline=None)
 @given(steps=steps)
-def test_a_turn_costs_three_windows_at_most(steps: list[tuple[Turn, list[Turn]]]) -> None:
+def test_a_turn_costs_one_window_and_a_full_view_of_one_turn_more_two(
+    steps: list[tuple[Turn, list[Turn]]],
+) -> None:
     backend = Counting()
     live = LiveSession(model_of(backend))
     for turn, corrections in steps:
         for revised, said in enumerate([turn, *corrections]):
             before = backend.calls
             live.revise_last(said) if revised else live.add(said)
-            assert backend.calls - before <= 3
+            assert backend.calls - before <= 1
+            before = backend.calls
+            live.look()
+            assert backend.calls - before <= 2
     before = backend.calls
     live.end()
     assert backend.calls == before
@@ -156,11 +252,26 @@ def test_the_cost_of_a_turn_does_not_grow_with_the_session() -> None:
     live, turns = LiveSession(model_of(backend)), turns_of(120)
     for turn in turns:
         live.add(turn)
+        live.look()
     # Were every window read again, it would be more than twenty a turn by the end.
     assert backend.calls < 2.5 * len(turns)
     afresh = Counting()
     model_of(afresh).label(Session("s", tuple(turns)))
     assert afresh.calls > 20
+
+
+def test_one_full_view_takes_in_all_turns_since_the_last() -> None:
+    backend = Counting()
+    live, turns = LiveSession(model_of(backend)), turns_of(60)
+    for turn in turns:
+        live.add(turn)
+    before = backend.calls
+    view = live.look()
+    assert view is not None
+    assert view.seq == 60
+    afresh = Counting()
+    model_of(afresh).label(Session("s", tuple(turns)))
+    assert backend.calls - before == afresh.calls
 
 
 def test_windows_are_forgotten_with_the_words_they_hold(heedful: RuptureClassifier) -> None:
@@ -182,6 +293,7 @@ def test_sessions_share_the_model_but_nothing_else(heedful: RuptureClassifier) -
     for first, second in zip(turns_of(12), turns_of(12, seed=1), strict=True):
         one.add(first)
         other.add(second)
+    one.look()
     assert one.labelled.turns == heedful.label(Session("live", tuple(turns_of(12)))).turns
     assert other.turns == tuple(turns_of(12, seed=1))
 
@@ -189,10 +301,14 @@ def test_sessions_share_the_model_but_nothing_else(heedful: RuptureClassifier) -
 def test_a_later_turn_revises_an_earlier_label(heedful: RuptureClassifier) -> None:
     # So the property above is not true of no revisions at all.
     live = LiveSession(heedful)
-    answers = [live.add(turn) for turn in turns_of(40)]
-    earlier = [(answer.newest.index, turn.index) for answer in answers for turn in answer.revisions]
+    earlier = []
+    for turn in turns_of(40):
+        newest = live.add(turn).newest
+        view = live.look()
+        assert view is not None
+        earlier += [(newest.index, revision.index) for revision in view.revisions]
     assert any(place < newest for newest, place in earlier)
-    assert any(answer.episodes for answer in answers)
+    assert view.episodes
 
 
 def test_a_known_session(stub_model: RuptureClassifier) -> None:
@@ -201,12 +317,34 @@ def test_a_known_session(stub_model: RuptureClassifier) -> None:
     assert live.add(Turn("client", "It is use")).newest.label is Label.NEUTRAL
     answer = live.revise_last(Turn("client", "It is useless."))
     assert answer.newest.label is Label.CONFRONTATION
+    # A rupture is told of with its turn, before the whole is looked at.
     assert [episode.rupture_turns for episode in answer.episodes] == [(1,)]
     assert not live.revise_last(Turn("client", "It is used.")).episodes
     ended = live.end()
     assert (ended.session_id, ended.model.purpose) == ("first", Purpose.TEACHING)
     assert not ended.model.causal
     assert [turn.turn.text for turn in ended.turns] == ["Shall we try it?", "It is used."]
+
+
+def test_the_shipped_model_says_live_what_causal_evaluation_says() -> None:
+    # As the service has it: live turns by an encoder with two threads, views by one with one.
+    weights = shipped_weights()
+    bare = RuptureClassifier.load()
+    fast = OnnxBackend(weights / "model.onnx", threads=2, spinning=False)
+    said = [
+        ("therapist", "How have things been since we last spoke?"),
+        ("client", "You would know if you had listened the last time."),
+        ("therapist", "I am sorry. It sounds as if I missed something that matters to you."),
+        ("client", "Whatever. It is fine."),
+        ("client", "[sighs]"),
+        ("client", "Thank you for saying that, though. It helps."),
+    ]
+    turns = [Turn(speaker, text) for speaker, text in said]
+    live = LiveSession(bare.with_backend(fast), session_id="s")
+    answers = [live.add(turn).newest for turn in turns]
+    assert tuple(answers) == bare.label(Session("s", tuple(turns)), causal=True).turns
+    slow = RuptureClassifier.load(threads=1)
+    assert live.end() == timeline(slow.label(Session("s", tuple(turns))))
 
 
 def test_what_is_against_the_rules_changes_nothing(stub_model: RuptureClassifier) -> None:
@@ -245,14 +383,20 @@ def test_a_failing_network_leaves_the_session_as_it_was() -> None:
     turns = turns_of(12)
     for turn in turns[:8]:
         live.add(turn)
-    before = (live.turns, live.told, live.labelled)
+    live.look()
+    live.add(turns[8])
+    before = (live.turns, live.told, live.labelled, live.behind)
     backend.failing = True
     for change in (live.add, live.revise_last):
         with pytest.raises(RuntimeError):
             change(Turn("client", "so that was it"))
-    assert (live.turns, live.told, live.labelled) == before
+    for whole in (live.look, live.end):
+        with pytest.raises(RuntimeError):
+            whole()
+    assert (live.turns, live.told, live.labelled, live.behind) == before
+    assert not live.ended
     backend.failing = False
-    for turn in turns[8:]:
+    for turn in turns[9:]:
         live.add(turn)
     assert live.end() == timeline(model_of(Counting()).label(Session("s", tuple(turns))))
 

@@ -1,6 +1,8 @@
 """The queue: the same labels as alone, fair turns, and no more than it can hold."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from functools import partial
@@ -11,7 +13,7 @@ import pytest
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.session import Session, Turn
-from alliance.serve.http.batching import Gate, LabelQueue, Priority
+from alliance.serve.http.batching import LabelQueue, Priority
 from alliance.serve.http.problems import Overloaded
 
 
@@ -71,14 +73,16 @@ def test_causal_labels_too(classifier: RuptureClassifier) -> None:
     assert asyncio.run(run()) == classifier.label(session(9), causal=True)
 
 
-def test_a_short_session_does_not_wait_for_a_long_one_and_live_turns_go_first(
+def test_a_short_session_does_not_wait_for_a_long_one_and_a_live_turn_for_neither(
     classifier: RuptureClassifier,
 ) -> None:
     slow, recorder = recorded(classifier)
+    live = Recorder(classifier)
+    live.open.set()
     done: list[str] = []
 
     async def run() -> None:
-        queue = LabelQueue(slow, workers=1)
+        queue = LabelQueue(slow, workers=1, live=live)
 
         def label(name: str, turns: int) -> None:
             queue.classifier.label(session(turns))
@@ -94,16 +98,15 @@ def test_a_short_session_does_not_wait_for_a_long_one_and_live_turns_go_first(
         short = start("short", 4, Priority.SESSION)
         while queue._gate.waiting < 1:
             await asyncio.sleep(0.005)
-        live = start("live", 2, Priority.LIVE)
-        while queue._gate.waiting < 2:
-            await asyncio.sleep(0.005)
+        await start("live", 2, Priority.LIVE)  # while the one worker is held up
         recorder.open.set()
-        await asyncio.gather(long, short, live)
+        await asyncio.gather(long, short)
         await queue.close()
 
     asyncio.run(run())
     assert done == ["live", "short", "long"]
-    assert recorder.most == 1
+    assert recorder.most == live.most == 1
+    assert len(live.order) == 1
 
 
 def test_no_more_windows_at_once_than_workers(classifier: RuptureClassifier) -> None:
@@ -233,10 +236,46 @@ def test_an_error_reaches_the_caller_and_frees_the_place(classifier: RuptureClas
     asyncio.run(run())
 
 
-def test_the_gate_gives_its_slots_back_after_errors() -> None:
-    gate = Gate(1)
-    for _ in range(3):
-        with pytest.raises(ValueError, match="x"), gate.passing(Priority.LIVE):
-            raise ValueError("x")
-    with gate.passing(Priority.SESSION):
-        pass
+def test_more_seconds_of_work_than_may_wait_are_refused(classifier: RuptureClassifier) -> None:
+    opened = threading.Event()
+    opened.set()
+
+    def slow(ids: Any) -> Any:
+        time.sleep(0.02)
+        opened.wait(10)
+        return classifier.backend(ids)
+
+    queue = LabelQueue(classifier.with_backend(slow), workers=1, queued_seconds=1.0)
+
+    async def run() -> None:
+        await queue.label(session(2))  # a hundredth of a second a turn, or more
+        opened.clear()
+        first = asyncio.create_task(queue.label(session(90)))
+        await asyncio.sleep(0.02)
+        with pytest.raises(Overloaded):
+            await queue.label(session(60))
+        assert await queue.run(lambda: "at once", turns=1, priority=Priority.LIVE) == "at once"
+        view = queue.run(lambda: "never refused", turns=0, priority=Priority.REVISION)
+        assert await view == "never refused"
+        opened.set()
+        await first
+        await queue.label(session(60))
+        await queue.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux")
+def test_views_are_read_by_threads_that_step_back(classifier: RuptureClassifier) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def run() -> list[int]:
+        queue = LabelQueue(classifier, workers=1)
+        found = [await queue.run(niceness, turns=0, priority=kind) for kind in Priority]
+        await queue.close()
+        return found
+
+    own = niceness()
+    live, view, whole = asyncio.run(run())
+    assert live == whole == own < view
