@@ -8,8 +8,8 @@ these turns out and a frequency table still counts them. ``abstained`` and ``tru
 (SPSS's limit) is cut, with a "…" at its end. SPSS pads texts with spaces, so spaces at their end
 are lost.
 
-The library takes the whole table at once: memory grows with the rows (some 2 KB each). For more
-than a few million turns write Parquet or CSV. The header's date is fixed, so that the bytes depend
+The library takes the whole table at once, so memory grows with the rows: for a large corpus write
+Parquet or CSV. The header's date is fixed, so that the bytes depend
 on the rows and the library's version alone.
 """
 
