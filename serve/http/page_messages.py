@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from alliance.model.codebook import Label, Marker
 from alliance.model.labelled import Purpose
@@ -35,14 +35,23 @@ class CodingsIn(Message):
 
     codings: list[CodingIn] = Field(min_length=2, max_length=_MAX_CODINGS)
 
+    @model_validator(mode="after")
+    def _each_once(self) -> "CodingsIn":
+        if len({one.who for one in self.codings}) != len(self.codings):
+            raise ValueError("expected each coding to have a name of its own")
+        return self
+
 
 class WhyIn(Message):
     """A turn whose label is to be explained, of a session that is sent or stored."""
 
+    # As above: parsed JSON holds words, which stand for enums here.
+    model_config = ConfigDict(strict=False)
+
     turn: int = Field(ge=0, lt=MAX_TURNS)
     session: SessionIn | None = None
     roles: RoleMapIn = Field(default_factory=dict)
-    purpose: Annotated[PurposeIn, Field(strict=False)] = Purpose.RESEARCH
+    purpose: PurposeIn = Purpose.RESEARCH
     stored: str | None = Field(None, max_length=64)
 
     @model_validator(mode="after")

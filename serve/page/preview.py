@@ -63,6 +63,9 @@ class Preview:
         }
 
 
+_WELL_KNOWN: Final = RoleMap()
+
+
 class _Names(RoleMap):
     """Leaves everybody their name, and remembers whose role would have been known."""
 
@@ -76,7 +79,7 @@ class _Names(RoleMap):
         self._name = clean_name(name)
 
     def role(self, name: str) -> Role | None:
-        known = super().role(name)
+        known = _WELL_KNOWN.role(name)
         if known is not None:
             self.found.setdefault(self._name, known)
             return Role.OTHER
