@@ -99,7 +99,6 @@ ENGLISH: Final[Strings] = MappingProxyType(
             "resolved rupture."
         ),
         "codes": "The codes",
-        "codes_said_by": "said by",
         # Episodes.
         "episodes": "Rupture episodes",
         "episode": "Episode {number}",
@@ -142,7 +141,6 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "reason_role_other": "not labelled",
         "reason_here": "(no words)",
         "text_left_out": "(text left out)",
-        "too_long": "cut for the model",
         # The recording.
         "media": "Recording",
         "media_choose": "Choose the recording",
@@ -189,7 +187,6 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_playing": "Playing from {time}",
         "js_media_none": "Choose the recording first",
         "js_media_failed": "This file cannot be played here",
-        "js_close": "Close",
         "js_whole_session": "whole session",
         "js_episode": "Episode {number}",
         # The overview of many sessions.
