@@ -1,24 +1,28 @@
 """What the service costs beside the bare classifier, measured in one run.
 
-``python -m alliance.serve.http.benchmark`` measures, on the same sessions: turns a second of the
-classifier alone, with all cores; turns a second of the service, with clients that send whole
-sessions over loopback; the classifier's time for one causal window; and how long live turns take,
-with turns of many live sessions arriving at random (Poisson). Run it on a machine that does
-nothing else; what counts are the two ratios.
+``python -m alliance.serve.http.benchmark`` starts a server in a process of its own on this machine
+and measures, one after the other: turns a second of the classifier alone and of the service with
+clients that send whole sessions, in turn; how long live turns wait, with turns of many live
+sessions arriving at random (Poisson), against the classifier's time for one window; memory after
+many sessions; and what comes back when more is sent than can be done. A table goes to standard
+output, and with ``-o`` all figures to a file. Run it on a machine that does nothing else; what
+counts are the ratios. Each part can be made shorter, or left out with 0.
 """
 
 import argparse
+import asyncio
 import json
 import math
 import os
+import platform
 import random
-import resource
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any, Final
@@ -26,17 +30,50 @@ from typing import Any, Final
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.formats import read_session
 from alliance.model.session import Session, Turn
-from alliance.serve.client import Client
-from alliance.serve.http import logs
-from alliance.serve.http.app import create_app
-from alliance.serve.http.server import in_thread
-from alliance.serve.http.settings import Settings
-from alliance.serve.live_client import LiveClient
+from alliance.serve.http.benchmark_live import Delays, talk
+from alliance.serve.http.benchmark_load import flood, send_all, send_many
+from alliance.serve.http.benchmark_server import ServerProcess
+from alliance.serve.http.benchmark_table import table
 from alliance.serve.sessions import example_file
 
-__all__ = ["measure", "percentile"]
+__all__ = ["Plan", "measure", "percentile"]
 
 _SEED: Final = 7
+_WINDOWS: Final = 15
+_FLOOD_TURNS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured, and for how long.
+
+    Attributes:
+        model: a model folder; None for the shipped weights.
+        clients: clients that send whole sessions at the same time.
+        sessions: whole sessions of 40 to 200 turns in a round.
+        rounds: how often the classifier and the service label them, in turn.
+        live_sessions: live sessions at once.
+        live_seconds: for how long their turns arrive.
+        interval: mean seconds between two turns of a live session.
+        mixed_seconds: for how long, once more, while clients send whole sessions.
+        memory_sessions: short sessions that are sent, a tenth of them live.
+        memory_model: a model folder for these; None for ``model``.
+        flood_clients: clients that send more than can be done.
+        flood_seconds: for how long.
+    """
+
+    model: Path | None = None
+    clients: int = 8
+    sessions: int = 16
+    rounds: int = 2
+    live_sessions: int = 20
+    live_seconds: float = 60.0
+    interval: float = 4.0
+    mixed_seconds: float = 20.0
+    memory_sessions: int = 1000
+    memory_model: Path | None = None
+    flood_clients: int = 64
+    flood_seconds: float = 15.0
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -45,125 +82,222 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def measure(
-    model: Path | None,
-    *,
-    clients: int,
-    sessions: int,
-    live_sessions: int,
-    live_seconds: float,
-    interval: float,
-) -> dict[str, Any]:
+def measure(plan: Plan) -> dict[str, Any]:
     """Measure everything once.
 
-    Args:
-        model: a model folder; None for the shipped weights.
-        clients: clients that send whole sessions at the same time.
-        sessions: whole sessions that are labelled, by the classifier and by the service.
-        live_sessions: live sessions at once.
-        live_seconds: for how long turns arrive.
-        interval: mean seconds between two turns of a live session.
-
     Returns:
-        JSON-ready figures; ``throughput_ratio`` and ``live_ratio`` are what is judged.
+        JSON-ready figures, one part for each question; times are in ms.
     """
-    work = _sessions(sessions)
-    bare = RuptureClassifier.load(model)
-    turns = sum(len(session.turns) for session in work)
-    _label_all(bare, work[:2])  # warm
-    bare_seconds = _timed(lambda: _label_all(bare, work))
-    window = statistics.median(_windows(bare, work))
+    figures: dict[str, Any] = {
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": platform.processor() or platform.machine(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+            "load_before": _load(),
+        }
+    }
+    with ServerProcess(plan.model) as server:
+        memory = server.memory()
+        figures["machine"]["model"] = RuptureClassifier.load(plan.model).name
+        if plan.sessions:
+            figures["throughput"] = _throughput(plan, server.url)
+        if plan.live_sessions and plan.live_seconds:
+            figures["live"] = _live(plan, server.url)
+        if plan.flood_clients and plan.flood_seconds:
+            figures["overload"] = _overload(plan, server)
+        figures["server"] = {
+            "faults": server.faults,
+            "mib_at_start": _rounded(memory),
+            "mib_at_end": _rounded(server.memory()),
+        }
+    if plan.memory_sessions:
+        figures["memory"] = _memory(plan)
+    figures["machine"]["load_after"] = _load()
+    return figures
 
-    settings = Settings(port=0)
-    app = create_app(settings, RuptureClassifier.load(model, threads=settings.threads))
-    logs.configure(level=40)  # errors alone
-    with in_thread(app, settings) as url:
-        with Client(url, timeout=600) as client:
-            client.timelines(work[:2])
-            before = _memory()
-            served_seconds = _timed(lambda: _send_all(client, work, clients))
-            grown = _memory() - before
-        delays = _live(url, live_sessions, live_seconds, interval) if live_sessions else []
-    p95 = percentile(delays, 0.95) if delays else None
+
+def _throughput(plan: Plan, url: str) -> dict[str, Any]:
+    work = _sessions(plan.sessions, 40, 200)
+    turns = sum(len(session.turns) for session in work)
+    cores = os.cpu_count() or 1
+    bare = RuptureClassifier.load(plan.model)
+    single = RuptureClassifier.load(plan.model, threads=1)
+    refused = 0
+
+    def serve() -> None:
+        nonlocal refused
+        refused += send_all(url, work, clients=plan.clients)
+
+    ways: dict[str, Callable[[], object]] = {
+        "bare": lambda: [bare.label(session) for session in work],
+        "bare_side_by_side": lambda: _side_by_side(single, work, cores),
+        "service": serve,
+    }
+    bare.label(work[0])
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(plan.rounds):
+        for name, way in ways.items():
+            seconds[name].append(_timed(way))
+    speeds = {name: turns * plan.rounds / sum(times) for name, times in seconds.items()}
     return {
-        "cores": os.cpu_count(),
-        "workers": settings.workers,
-        "clients": clients,
+        "clients": plan.clients,
+        "sessions": plan.sessions,
         "turns": turns,
-        "bare_turns_per_second": round(turns / bare_seconds, 1),
-        "service_turns_per_second": round(turns / served_seconds, 1),
-        "throughput_ratio": round(bare_seconds / served_seconds, 3),
-        "grown_mib": round(grown / 1024, 1),
-        "live_sessions": live_sessions,
-        "live_turns": len(delays),
-        "window_ms": round(window * 1000, 2),
-        "live_p50_ms": round(percentile(delays, 0.5) * 1000, 2) if delays else None,
-        "live_p95_ms": None if p95 is None else round(p95 * 1000, 2),
-        "live_ratio": None if p95 is None else round(p95 / window, 2),
+        "rounds": plan.rounds,
+        "bare_turns_per_second": _rounded(speeds["bare"]),
+        "bare_side_by_side_turns_per_second": _rounded(speeds["bare_side_by_side"]),
+        "service_turns_per_second": _rounded(speeds["service"]),
+        "refused": refused,
+        "ratio": _rounded(speeds["service"] / speeds["bare"]),
+        "ratio_side_by_side": _rounded(speeds["service"] / speeds["bare_side_by_side"]),
     }
 
 
-def _sessions(count: int) -> list[Session]:
-    """Sessions of 40 to 400 turns, cut from the example's turns in random order."""
-    draw = random.Random(_SEED)
+def _live(plan: Plan, url: str) -> dict[str, Any]:
+    turns = _turns()
+
+    def talked(seconds: float) -> Delays:
+        return asyncio.run(
+            talk(
+                url,
+                turns,
+                sessions=plan.live_sessions,
+                seconds=seconds,
+                interval=plan.interval,
+                seed=_SEED,
+            )
+        )
+
+    windows = _windows(plan.model)
+    alone = talked(plan.live_seconds)
+    for kind, times in _windows(plan.model).items():  # again, should the machine have changed
+        windows[kind] += times
+    window = statistics.median(windows["causal"])
+    figures: dict[str, Any] = {
+        "sessions": plan.live_sessions,
+        "interval_s": plan.interval,
+        "windows_ms": {
+            kind: {"median": _ms(statistics.median(times)), "p95": _ms(percentile(times, 0.95))}
+            for kind, times in windows.items()
+        },
+        "alone": _delays(alone, window),
+    }
+    if plan.mixed_seconds and plan.sessions:
+        work = _sessions(1000, 40, 200)  # more than can be done
+        stop = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(send_all, url, work, clients=plan.clients, stop=stop)
+            try:
+                figures["beside_whole_sessions"] = _delays(talked(plan.mixed_seconds), window)
+            finally:
+                stop.set()
+            sending.result()
+    return figures
+
+
+def _delays(delays: Delays, window: float) -> dict[str, Any]:
+    out: dict[str, Any] = {"turns": len(delays.labels), "views": delays.revised}
+    for name, values in (("label", delays.labels), ("view", delays.views)):
+        for share in (50, 95, 99):
+            value = percentile(values, share / 100) if values else math.nan
+            out[f"{name}_p{share}_ms"] = _ms(value)
+            out[f"{name}_p{share}_windows"] = _rounded(value / window)
+    return out
+
+
+def _windows(model: Path | None) -> dict[str, list[float]]:
+    """Seconds of the bare classifier for one window, of turns deep in a session."""
+    sessions = _sessions(_WINDOWS, 60, 60)
+    bare = RuptureClassifier.load(model)
+    single = RuptureClassifier.load(model, threads=1)
+    bare.score_last(sessions[0].turns)
+    single.score_last(sessions[0].turns)
+    return {
+        # What a live turn is compared with: the classifier as it comes, with all cores.
+        "causal": [_timed(lambda s=s: bare.score_last(s.turns)) for s in sessions],  # type: ignore[misc]
+        "causal_one_thread": [_timed(lambda s=s: single.score_last(s.turns)) for s in sessions],  # type: ignore[misc]
+        "full": [_timed(lambda s=s: bare.score(_filled(bare, s))) for s in sessions],  # type: ignore[misc]
+    }
+
+
+def _filled(classifier: RuptureClassifier, session: Session) -> Session:
+    """As many turns from its beginning as one window holds."""
+    used, turns = 0, []
+    for turn, encoded in zip(session.turns, classifier.encode(session.turns), strict=True):
+        used += len(encoded.ids)
+        if used > classifier.packing.room:
+            break
+        turns.append(turn)
+    return Session(session.id, tuple(turns))
+
+
+def _memory(plan: Plan) -> dict[str, Any]:
+    total = plan.memory_sessions
+    marks = sorted({max(1, total // 10), max(1, total // 2), total})
+    model = plan.memory_model or plan.model
+    session = Session("m", (Turn("therapist", "And how was that?"), Turn("client", "Useless.")))
+    seen = {}
+    with ServerProcess(model) as server:
+        for mark in send_many(server.url, session, marks, clients=plan.clients, live_every=10):
+            seen[mark] = server.memory()
+    return {
+        "model": RuptureClassifier.load(model).name,
+        "turns_of_a_session": len(session.turns),
+        "live_share": 0.1,
+        "mib_after": {str(mark): _rounded(value) for mark, value in seen.items()},
+        "growth": _rounded((seen[marks[-1]] or math.nan) / (seen[marks[0]] or math.nan) - 1),
+        "faults": server.faults,
+    }
+
+
+def _overload(plan: Plan, server: ServerProcess) -> dict[str, Any]:
+    (session,) = _sessions(1, _FLOOD_TURNS, _FLOOD_TURNS)
+    before = server.memory()
+    with server.watched() as memory:
+        found = flood(
+            server.url,
+            session,
+            clients=plan.flood_clients,
+            seconds=plan.flood_seconds,
+            now=time.perf_counter,
+        )
+    total = sum(found.statuses.values())
+    return {
+        "clients": plan.flood_clients,
+        "turns_of_a_session": _FLOOD_TURNS,
+        "statuses": {str(status): count for status, count in sorted(found.statuses.items())},
+        "share_503": _rounded(found.statuses[503] / total),
+        "without_answer": found.statuses[0],
+        "refusals_that_say_when": found.asked_back,
+        "slowest_answer_s": _rounded(max(found.answered, default=math.nan)),
+        "slowest_refusal_s": _rounded(max(found.refused, default=math.nan)),
+        "mib_before": _rounded(before),
+        "mib_most": _rounded(max(memory, default=math.nan)),
+        "mib_after": _rounded(server.memory()),
+    }
+
+
+def _turns() -> tuple[Turn, ...]:
     with as_file(example_file()) as path:
-        turns = read_session(path).turns
+        return read_session(path).turns
+
+
+def _sessions(count: int, shortest: int, longest: int) -> list[Session]:
+    """Sessions cut from the example's turns in random order."""
+    draw = random.Random(_SEED)
+    turns = _turns()
     made = []
     for number in range(count):
-        length = draw.randint(40, 400)
-        said = [draw.choice(turns) for _ in range(length)]
+        said = [draw.choice(turns) for _ in range(draw.randint(shortest, longest))]
         made.append(Session(f"s{number}", tuple(Turn(turn.speaker, turn.text) for turn in said)))
     return made
 
 
-def _label_all(classifier: RuptureClassifier, sessions: Sequence[Session]) -> None:
-    for session in sessions:
-        classifier.label(session)
-
-
-def _windows(classifier: RuptureClassifier, sessions: Sequence[Session]) -> list[float]:
-    """Times of one causal window each, of turns deep in a session."""
-    return [
-        _timed(lambda turns=session.turns[:40]: classifier.score_last(turns))  # type: ignore[misc]
-        for session in sessions[:30]
-    ]
-
-
-def _send_all(client: Client, sessions: Sequence[Session], clients: int) -> None:
-    with ThreadPoolExecutor(clients) as pool:
-        for made in pool.map(client.timeline, sessions):
-            assert made.turns
-
-
-def _live(url: str, count: int, seconds: float, interval: float) -> list[float]:
-    """Delays of live turns, in seconds from when each was said to when its label was there.
-
-    A turn that waits for the one before it counts from when it was said: a client that is held
-    up must not hide the delay.
-    """
-    delays: list[float] = []
-    (turns,) = (session.turns for session in _sessions(1))
-
-    def talk(number: int) -> None:
-        draw = random.Random(_SEED + number)
-        said_at = time.perf_counter() + draw.expovariate(1 / interval)
-        end = time.perf_counter() + seconds
-        place = draw.randrange(len(turns))
-        with LiveClient(url) as live:
-            while said_at < end:
-                time.sleep(max(0.0, said_at - time.perf_counter()))
-                turn = turns[place % len(turns)]
-                place += 1
-                live.turn(turn.speaker, turn.text)
-                delays.append(time.perf_counter() - said_at)
-                said_at += draw.expovariate(1 / interval)
-
-    threads = [threading.Thread(target=talk, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return delays
+def _side_by_side(classifier: RuptureClassifier, sessions: Sequence[Session], threads: int) -> None:
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(classifier.label, sessions):
+            pass
 
 
 def _timed(function: Callable[[], object]) -> float:
@@ -172,31 +306,49 @@ def _timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _memory() -> int:
-    """The most memory this process has held, in KiB (on Linux)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _ms(seconds: float) -> float | None:
+    return _rounded(seconds * 1000)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else round(value, 3)
+
+
+def _load() -> list[float] | None:
+    """How busy the machine is: processes that run, over the last 1, 5 and 15 minutes."""
+    return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
 
 def main() -> None:
-    """Parse arguments, measure, and print the figures as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m alliance.serve.http.benchmark")
-    parser.add_argument("--model", type=Path, help="a model folder; else the shipped weights")
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--sessions", type=int, default=60)
-    parser.add_argument("--live-sessions", type=int, default=20)
-    parser.add_argument("--live-seconds", type=float, default=60.0)
-    parser.add_argument("--interval", type=float, default=4.0)
-    given = parser.parse_args()
-    figures = measure(
-        given.model,
-        clients=given.clients,
-        sessions=given.sessions,
-        live_sessions=given.live_sessions,
-        live_seconds=given.live_seconds,
-        interval=given.interval,
+    """Parse arguments, measure, and write the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m alliance.serve.http.benchmark",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    json.dump(figures, sys.stdout, indent=1)
-    print()
+    plan = Plan()
+    parser.add_argument("-o", "--output", type=Path, help="a file for all figures, as JSON")
+    for name, kind, text in (
+        ("model", Path, "a model folder; the shipped weights unless told"),
+        ("clients", int, "clients that send whole sessions"),
+        ("sessions", int, "whole sessions in a round"),
+        ("rounds", int, "rounds of whole sessions"),
+        ("live-sessions", int, "live sessions at once"),
+        ("live-seconds", float, "for how long their turns arrive"),
+        ("interval", float, "mean seconds between two turns of a live session"),
+        ("mixed-seconds", float, "for how long, beside whole sessions"),
+        ("memory-sessions", int, "short sessions for the memory's growth"),
+        ("memory-model", Path, "a model folder for these; a stub will do"),
+        ("flood-clients", int, "clients that send more than can be done"),
+        ("flood-seconds", float, "for how long"),
+    ):
+        default = getattr(plan, name.replace("-", "_"))
+        parser.add_argument(f"--{name}", type=kind, default=default, help=text)
+    given = vars(parser.parse_args())
+    output = given.pop("output")
+    figures = measure(Plan(**given))
+    sys.stdout.write(table(figures))
+    if output is not None:
+        output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
