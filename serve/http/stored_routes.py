@@ -1,5 +1,6 @@
 """Stored sessions: what is kept, what people say of it, who did what, and how it is erased."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Final
@@ -133,11 +134,12 @@ async def list_sessions(
 )
 async def export_corpus(request: Request, caller: Reads) -> StreamingResponse:
     """Holds what was said, and what people say of it; nothing of what the model says."""
-    store = store_of(request)
-    lines = await call(lambda: store.export(caller))
+    lines = store_of(request).export(caller)
+    # The first one now: a store that cannot be read is a problem, not half an answer.
+    first = await call(lambda: next(lines, None))
 
     def encoded() -> Iterator[bytes]:
-        for line in lines:
+        for line in () if first is None else itertools.chain([first], lines):
             yield line.encode("utf-8", "replace")
 
     return StreamingResponse(

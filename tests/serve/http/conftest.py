@@ -10,6 +10,8 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.serve.http.app import create_app
 from alliance.serve.http.server import in_thread
 from alliance.serve.http.settings import Settings
+from alliance.serve.store.cipher import new_key
+from alliance.serve.store.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +45,23 @@ def calling(classifier: RuptureClassifier) -> Iterator[Callable[..., TestClient]
 def client(classifier: RuptureClassifier) -> Iterator[TestClient]:
     """A client of the service as it is by default; all tests share it."""
     app = create_app(Settings(workers=2), classifier)
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store that all tests share."""
+    folder = tmp_path_factory.mktemp("store")
+    store = Store.open(f"sqlite:///{folder / 'store.db'}", key=new_key())
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def storing(classifier: RuptureClassifier, store: Store) -> Iterator[TestClient]:
+    """A client of a service with a store; all tests share it."""
+    app = create_app(Settings(workers=2), classifier, store)
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 

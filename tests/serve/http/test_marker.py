@@ -2,15 +2,19 @@
 
 import io
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from alliance.serve.http import logs
 from alliance.serve.http.keys import Scope
 from alliance.serve.http.keys_file import KeysFile
+from alliance.serve.store.store import Store
 
 MARK = "Zq7Marker"
 LOW = MARK.lower()
@@ -56,6 +60,52 @@ def files() -> list[dict[str, Any]]:
     return forms
 
 
+def stored(client: TestClient) -> list[Any]:
+    """What a service with a store is asked, with the marker wherever something can be put."""
+    turns = [{"speaker": "T", "text": MARK}, {"speaker": "C", "text": f"useless {MARK}"}]
+    session = {"session": {"id": MARK, "turns": turns}, "purpose": "teaching"}
+    answers = [client.post("/v1/sessions", json=session, headers={"Idempotency-Key": MARK})]
+    place = answers[0].headers["location"]
+    other = {"session": {"turns": turns[:1]}}
+    answers.append(client.post("/v1/sessions", json=other, headers={"Idempotency-Key": MARK}))
+    job = client.post("/v1/jobs", json=session, headers={"Idempotency-Key": MARK})
+    answers += [job, client.post("/v1/jobs", json=other, headers={"Idempotency-Key": MARK})]
+    for path in ("/v1/sessions", "/v1/jobs"):
+        for body in bodies():
+            answers.append(client.post(path, json=body))
+        answers.extend(client.post(path, **form) for form in files())
+        long = {"Idempotency-Key": MARK * 100}
+        answers.append(client.post(path, json=session, headers=long))
+    lines = {"Content-Type": "application/x-ndjson"}
+    for content in (
+        MARK,
+        f'{{"{MARK}": 1}}',
+        f'{{"roles": {{"{MARK}": "{MARK}"}}}}',
+        f'["{MARK}"]',
+    ):
+        answers.append(client.post("/v1/jobs", content=content.encode(), headers=lines))
+    for turn in (0, 1, 9, -1, MARK, "1" * 30):
+        for body in (
+            *(
+                {"label": MARK},
+                {"label": "neutral", MARK: 1},
+                {"label": "neutral", "who": MARK * 20},
+            ),
+            *({"label": "neutral", "marker": MARK}, {"label": "withdrawal", "marker": "C1"}),
+            *({"label": "confrontation", "marker": "C1", "note": MARK, "who": MARK}, MARK),
+            {"label": "neutral", "note": MARK * 1000},
+        ):
+            answers.append(client.put(f"{place}/turns/{turn}/annotation", json=body))
+    for query in ({"after": MARK}, {"limit": MARK}, {"include_text": MARK}, {MARK: MARK}):
+        for path in ("/v1/sessions", place, f"{place}/timeline", f"{place}/audit", "/v1/corpus"):
+            answers.append(client.get(path, params=query))
+    for path in (place, job.headers["location"]):
+        for tail in ("", MARK, f"/{MARK}", "/timeline", "/audit", "/result", f"?{MARK}={MARK}"):
+            for method in ("GET", "PUT", "DELETE", MARK):
+                answers.append(client.request(method, path + tail))
+    return answers
+
+
 def requests(client: TestClient) -> list[Any]:
     """One request after another, with the marker wherever a client can put something."""
     answers = []
@@ -85,13 +135,16 @@ def requests(client: TestClient) -> list[Any]:
     return answers
 
 
+@pytest.mark.parametrize("name", ["client", "storing"])
 def test_errors_logs_and_figures_repeat_nothing(
-    calling: Callable[..., TestClient], tmp_path: Path
+    request: pytest.FixtureRequest, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = calling()
+    client = request.getfixturevalue(name)
     stream = io.StringIO()
     logs.configure(stream)
     answers = requests(client)
+    if name == "storing":
+        answers += stored(client)
     errors = [answer for answer in answers if answer.status_code >= 400]
     assert len(errors) > 100
     assert {400, 403, 404, 405, 415, 421, 422} <= {answer.status_code for answer in errors}
@@ -107,6 +160,59 @@ def test_errors_logs_and_figures_repeat_nothing(
     assert log.count("\n") >= len(answers)
     assert LOW not in log.lower()
     assert LOW not in client.get("/metrics").text.lower()
+    for record in caplog.records:  # whoever else has logged something
+        assert LOW not in (record.getMessage() + str(record.args)).lower(), record.name
+
+
+REFUSALS = {
+    "a fault of its own": sqlite3.OperationalError(f"no such column: {MARK}"),
+    "broken": sqlite3.DatabaseError(f"malformed: {MARK}"),
+    "no connection": sqlite3.InterfaceError(MARK),
+    "another fault": sqlite3.ProgrammingError(MARK),
+    "a row of it": sqlite3.IntegrityError(f"CHECK constraint failed: {MARK}"),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_what_the_database_says_is_told_to_nobody(
+    storing: TestClient, store: Store, caplog: pytest.LogCaptureFixture, refusal: str
+) -> None:
+    turns = [{"speaker": "C", "text": MARK}]
+    session = {"session": {"id": MARK, "turns": turns}}
+    place = storing.post("/v1/sessions", json=session).headers["location"]
+    stream = io.StringIO()
+    logs.configure(stream)
+    engine = store.database.engine
+
+    def refuse(*_: Any) -> None:
+        raise REFUSALS[refusal]
+
+    # In the driver's place: what SQLAlchemy makes of it quotes the statement, and could the row.
+    event.listen(engine, "do_execute", refuse)
+    note = {"label": "neutral", "note": MARK, "who": MARK}
+    try:
+        answers = [
+            storing.post("/v1/sessions", json=session, headers={"Idempotency-Key": MARK}),
+            storing.post("/v1/jobs", json=session, headers={"Idempotency-Key": MARK}),
+            storing.put(f"{place}/turns/0/annotation", json=note),
+            storing.get(place),
+            storing.get(f"{place}/timeline"),
+            storing.get("/v1/corpus"),
+            storing.delete(place),
+            storing.get("/readyz"),
+        ]
+    finally:
+        event.remove(engine, "do_execute", refuse)
+    for answer in answers:
+        assert answer.status_code >= 500
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert LOW not in (answer.text + str(answer.headers)).lower()
+    assert stream.getvalue().count("\n") >= len(answers)
+    assert LOW not in stream.getvalue().lower()
+    assert LOW not in storing.get("/metrics").text.lower()
+    for record in caplog.records:
+        assert LOW not in (record.getMessage() + str(record.args)).lower(), record.name
+    assert storing.get(place).status_code == 200
 
 
 def test_keys_appear_in_no_log(calling: Callable[..., TestClient], tmp_path: Path) -> None:

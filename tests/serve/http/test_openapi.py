@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 from starlette.testclient import TestClient
 
-GOLDEN = Path(__file__).with_name("openapi.json")
+GOLDEN = {
+    "client": Path(__file__).with_name("openapi.json"),
+    "storing": Path(__file__).with_name("openapi_store.json"),
+}
+
+
+@pytest.fixture(params=GOLDEN)
+def any_client(request: pytest.FixtureRequest) -> TestClient:
+    """A client of the service without a store, and of one with it."""
+    found: TestClient = request.getfixturevalue(request.param)
+    return found
 
 
 def document(client: TestClient) -> dict[str, Any]:
@@ -17,12 +28,23 @@ def document(client: TestClient) -> dict[str, Any]:
     return made
 
 
-def test_the_document_is_the_golden_one(client: TestClient) -> None:
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_document_is_the_golden_one(request: pytest.FixtureRequest, name: str) -> None:
     """After a change on purpose: GOLDEN=1 pytest tests/serve/http/test_openapi.py."""
-    text = json.dumps(document(client), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(document(request.getfixturevalue(name)), indent=1, ensure_ascii=False) + "\n"
     if os.environ.get("GOLDEN"):
-        GOLDEN.write_text(text, encoding="utf-8")
-    assert text == GOLDEN.read_text(encoding="utf-8")
+        GOLDEN[name].write_text(text, encoding="utf-8")
+    assert text == GOLDEN[name].read_text(encoding="utf-8")
+
+
+def test_a_store_adds_to_the_document_and_changes_nothing(
+    client: TestClient, storing: TestClient
+) -> None:
+    plain, stored = (document(one)["paths"] for one in (client, storing))
+    assert plain.items() <= stored.items()
+    assert {path.split("/")[2] for path in stored.keys() - plain.keys()} == {
+        *("sessions", "jobs", "corpus"),
+    }
 
 
 def references(node: Any) -> set[str]:
@@ -34,8 +56,8 @@ def references(node: Any) -> set[str]:
     return set()
 
 
-def test_every_reference_leads_somewhere(client: TestClient) -> None:
-    made = document(client)
+def test_every_reference_leads_somewhere(any_client: TestClient) -> None:
+    made = document(any_client)
     found = references(made)
     assert "#/components/schemas/TimelineTurn" in found
     for reference in found:
@@ -45,8 +67,8 @@ def test_every_reference_leads_somewhere(client: TestClient) -> None:
     assert "HTTPValidationError" not in json.dumps(made)
 
 
-def test_every_operation_has_a_name_a_summary_and_problems(client: TestClient) -> None:
-    made = document(client)
+def test_every_operation_has_a_name_a_summary_and_problems(any_client: TestClient) -> None:
+    made = document(any_client)
     operations = [operation for path in made["paths"].values() for operation in path.values()]
     assert len({operation["operationId"] for operation in operations}) == len(operations)
     for operation in operations:
@@ -54,14 +76,14 @@ def test_every_operation_has_a_name_a_summary_and_problems(client: TestClient) -
         assert {"401", "503", "default"} <= operation["responses"].keys()
 
 
-def test_every_example_is_answered_as_described(client: TestClient) -> None:
-    made = document(client)
+def test_every_example_is_answered_as_described(any_client: TestClient) -> None:
+    made = document(any_client)
     body = made["components"]["requestBodies"]["Timelines"]["content"]["application/json"]
     assert set(body["examples"]) == {"one", "several"}
     for name, example in body["examples"].items():
         schema = {**body["schema"], "components": made["components"]}
         jsonschema.validate(example["value"], schema)
-        response = client.post("/v1/timelines", json=example["value"])
+        response = any_client.post("/v1/timelines", json=example["value"])
         assert response.status_code == 200, response.text
         reply = {"$ref": "#/components/schemas/TimelinesReply", "components": made["components"]}
         jsonschema.validate(response.json(), reply)
@@ -70,10 +92,10 @@ def test_every_example_is_answered_as_described(client: TestClient) -> None:
             assert all("turns" in result for result in response.json()["results"])
 
 
-def test_problems_are_as_described(client: TestClient) -> None:
-    made = document(client)
+def test_problems_are_as_described(any_client: TestClient) -> None:
+    made = document(any_client)
     schema = {"$ref": "#/components/schemas/ProblemBody", "components": made["components"]}
-    for response in (client.get("/nothing"), client.post("/v1/timelines", json={})):
+    for response in (any_client.get("/nothing"), any_client.post("/v1/timelines", json={})):
         jsonschema.validate(response.json(), schema)
 
 
