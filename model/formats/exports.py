@@ -85,6 +85,8 @@ def _matching(
     lines: Sequence[str], pattern: re.Pattern[str], *, fewest: int
 ) -> list[tuple[int, re.Match[str]]]:
     """The lines of that form, if the file begins with one."""
+    if not pattern.fullmatch(lines[_first(lines)][:_LOOKED_AT]):
+        return []  # as most files are not, which saves the search
     found = [
         (place, match)
         for place, line in enumerate(lines)
@@ -130,7 +132,10 @@ def _span_then_name(lines: Sequence[str]) -> list[_Opening]:
 
 
 def _name_then_time(lines: Sequence[str]) -> list[_Opening]:
-    openings = []
+    openings: list[_Opening] = []
+    first = _first(lines)
+    if not any(_TIME_ALONE.fullmatch(line[:_LOOKED_AT]) for line in lines[first + 1 : first + 3]):
+        return openings
     for place, line in enumerate(lines):
         match = _TIME_ALONE.fullmatch(line[:_LOOKED_AT])
         if match is None or clock_ms(match["time"]) is None:
@@ -141,7 +146,7 @@ def _name_then_time(lines: Sequence[str]) -> list[_Opening]:
         if named < 0 or not lines[named].strip():
             return []
         openings.append(_Opening(named, place + 1, lines[named], match["time"]))
-    if len(openings) < 2 or openings[0].place != _first(lines):
+    if len(openings) < 2 or openings[0].place != first:
         return []
     return openings if _are_names(openings) and _run_forward(openings) else []
 
