@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.classifier import RuptureClassifier
-from alliance.training import baseline
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
     FOLDS,
@@ -26,19 +25,20 @@ from alliance.training.crossvalidation import (
     peak_memory_mb,
     split,
 )
-from alliance.training.curves import curves
 from alliance.training.disturb import poor_transcript
-from alliance.training.evaluation import comparison, figures
-from alliance.training.faithfulness import Deletion, deletion_figures, deletions
+from alliance.training.evaluation.curves import curves
+from alliance.training.evaluation.faithfulness import Deletion, deletion_figures, deletions
+from alliance.training.evaluation.figures import comparison, figures
+from alliance.training.evaluation.groups import group_figures
+from alliance.training.evaluation.predictions import Predictions, collect, concatenate
+from alliance.training.evaluation.ratings import Ratings
+from alliance.training.evaluation.session_figures import session_figures
+from alliance.training.evaluation.speed import labelling_speed
 from alliance.training.files import write_json
-from alliance.training.groups import group_figures
-from alliance.training.plain import Majority
-from alliance.training.predictions import Predictions, collect, concatenate
-from alliance.training.ratings import Ratings
-from alliance.training.rival_figures import rival_figures
-from alliance.training.rivals import RIVALS, decided, make_rivals, recipe
-from alliance.training.session_figures import session_figures
-from alliance.training.speed import labelling_speed
+from alliance.training.rivals import baseline
+from alliance.training.rivals.figures import rival_figures
+from alliance.training.rivals.making import RIVALS, decided, make_rivals, recipe
+from alliance.training.rivals.plain import Majority
 
 __all__ = ["EXPLAINED", "MODES", "card_figures", "outside_figures"]
 

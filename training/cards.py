@@ -20,16 +20,16 @@ from alliance.model.errors import InputError
 from alliance.model.session import Session, Turn
 from alliance.training import composition
 from alliance.training.corpora import CodedSession, annomi_labels, authored, everyday
-from alliance.training.faithfulness import deletion_markdown
-from alliance.training.files import write_whole
-from alliance.training.judged import cost_markdown, judged_markdown, modes_markdown
-from alliance.training.session_tables import rivals_markdown, session_markdown
-from alliance.training.tables import (
+from alliance.training.evaluation.faithfulness import deletion_markdown
+from alliance.training.evaluation.judged import cost_markdown, judged_markdown, modes_markdown
+from alliance.training.evaluation.session_tables import rivals_markdown, session_markdown
+from alliance.training.evaluation.tables import (
     comparison_markdown,
     crossvalidation_markdown,
     groups_markdown,
     markdown,
 )
+from alliance.training.files import write_whole
 
 REPORTS: Final = "figures"
 """The folder beside the cards that holds the reports: ``NAME.json`` fills the block ``NAME``."""

@@ -160,14 +160,14 @@ def evaluate(
       alliance evaluate runs/mine my_codings.jsonl --causal
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
-    from alliance.training.curves import curves
     from alliance.training.disturb import poor_transcript
-    from alliance.training.evaluation import collect, figures
+    from alliance.training.evaluation.curves import curves
+    from alliance.training.evaluation.figures import collect, figures
+    from alliance.training.evaluation.groups import session_groups
+    from alliance.training.evaluation.misses import surest_misses
+    from alliance.training.evaluation.report import html_report, markdown_report
+    from alliance.training.evaluation.session_figures import session_figures
     from alliance.training.files import write_whole
-    from alliance.training.groups import session_groups
-    from alliance.training.misses import surest_misses
-    from alliance.training.report import html_report, markdown_report
-    from alliance.training.session_figures import session_figures
 
     tables = Tables(code_map, role or (), lambda line: print(line, file=sys.stderr))
     sessions = tables.load(corpus, annomi)
@@ -229,7 +229,7 @@ def _outside_criteria(corpus: str, annomi: Path | None) -> dict[str, Any]:
     """What others made of the corpus's sessions, as ``session_figures`` takes it."""
     from alliance.training.corpora import annomi_quality
     from alliance.training.corpora.specs import holds_sessions
-    from alliance.training.ratings import read_ratings
+    from alliance.training.evaluation.ratings import read_ratings
 
     name, colon, path = corpus.partition(":")
     if name == "annomi":

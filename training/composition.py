@@ -10,7 +10,7 @@ from alliance.model.agreement import Floats, Ints
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
 from alliance.model.markdown import estimate, table
 from alliance.training.corpora import CodedSession
-from alliance.training.predictions import ROLES
+from alliance.training.evaluation.predictions import ROLES
 
 _RESAMPLES = 2000
 _SPEAKERS = (*(role.value for role in ROLES), "pooled")

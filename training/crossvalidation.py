@@ -19,15 +19,15 @@ from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
-from alliance.training import baseline
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.evaluation import figures
+from alliance.training.evaluation.figures import figures
+from alliance.training.evaluation.predictions import Predictions, collect, concatenate
 from alliance.training.export import F1_TOLERANCE, RUPTURE_AGREEMENT, export_network
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
-from alliance.training.predictions import Predictions, collect, concatenate
 from alliance.training.processes import first_goes_ahead, is_first, wait_for_all
+from alliance.training.rivals import baseline
 from alliance.training.teacher import check_wanted, fold_models, identities, teach
 from alliance.training.trainer import predict, train_network
 

@@ -17,10 +17,10 @@ from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
 from alliance.training.corpora import CodedSession
+from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.files import write_json
 from alliance.training.forms import FORMS, without_chatter, write_onnx
 from alliance.training.network import Network
-from alliance.training.predictions import Predictions, collect
 from alliance.training.trainer import predict
 
 F1_TOLERANCE: Final = 0.01

@@ -66,10 +66,10 @@ def figures(
     from alliance.model.markdown import estimate
     from alliance.training import corpora
     from alliance.training.card_figures import card_figures, outside_figures
+    from alliance.training.evaluation.ratings import read_ratings
+    from alliance.training.evaluation.report import html_report
     from alliance.training.files import write_whole
-    from alliance.training.ratings import read_ratings
-    from alliance.training.report import html_report
-    from alliance.training.rivals import recipe
+    from alliance.training.rivals.making import recipe
 
     tell = tell_or_not(quiet=quiet)
     stages = recipe(crossvalidation).stages

@@ -16,8 +16,8 @@ from alliance.model.agreement import confusion_matrix, f1, macro_f1
 from alliance.model.codebook import LABELS
 from alliance.model.errors import InputError
 from alliance.model.markdown import estimate, table
-from alliance.training import baseline
 from alliance.training.corpora import CodedSession
+from alliance.training.rivals import baseline
 
 __all__ = ["Point", "advice", "curve_markdown", "default_sizes", "learning_curve"]
 

@@ -8,9 +8,9 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.model.decision import DecisionPolicy
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import FOLDS, Tell, out_of_fold, split
+from alliance.training.evaluation.predictions import collect
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
-from alliance.training.predictions import collect
 
 __all__ = ["recalibrate"]
 

@@ -16,10 +16,10 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.evaluation.predictions import collect
 from alliance.training.export import ExportCheck, copy_model, export_network, write_forms
 from alliance.training.forms import FORMS
 from alliance.training.network import build_network
-from alliance.training.predictions import collect
 
 _SETTINGS = ("tokenizer.json", "config.json", "calibration.json", "decision.json")
 

@@ -53,11 +53,11 @@ def rivals(
     prepare("alliance rivals", threads, quiet=quiet)
     from alliance.training import corpora
     from alliance.training.crossvalidation import out_of_fold
+    from alliance.training.evaluation.outside import quality_figures
+    from alliance.training.evaluation.session_tables import outside_markdown, rivals_markdown
     from alliance.training.files import write_json
-    from alliance.training.outside import quality_figures
-    from alliance.training.rival_figures import rival_figures
-    from alliance.training.rivals import RIVALS, make_rivals, recipe
-    from alliance.training.session_tables import outside_markdown, rivals_markdown
+    from alliance.training.rivals.figures import rival_figures
+    from alliance.training.rivals.making import RIVALS, make_rivals, recipe
 
     stages = recipe(crossvalidation).stages
     names = dict.fromkeys(name for stage in stages for name in stage.shares if name != "annomi")

@@ -25,8 +25,8 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.evaluation.predictions import Predictions
 from alliance.training.files import write_whole
-from alliance.training.predictions import Predictions
 
 CodeShares = NDArray[np.float32]
 """One session's distributions over the codes, shape (turns, 21); rows sum to 1."""

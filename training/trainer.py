@@ -32,6 +32,7 @@ from alliance.model.labelled import Purpose
 from alliance.training.adapting import parameter_groups, trained_parts
 from alliance.training.config import LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.files import write_json
 from alliance.training.network import (
     Network,
@@ -40,7 +41,6 @@ from alliance.training.network import (
     pool_turns,
     turn_loss,
 )
-from alliance.training.predictions import Predictions, collect
 from alliance.training.processes import is_first, process_count, wait_for_all
 from alliance.training.teacher import Taught
 from alliance.training.windows import TrainingPlan, disturber, first_batch, prepare

@@ -14,7 +14,7 @@ from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker
 from alliance.model.session import Session, Turn
 from alliance.training.config import EncoderConfig, LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.predictions import NONE, Predictions
+from alliance.training.evaluation.predictions import NONE, Predictions
 
 # Words that give a code away, so that a single layer can learn the task in a few steps.
 SIGNS = {

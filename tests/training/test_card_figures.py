@@ -20,9 +20,9 @@ from alliance.training.card_figures import card_figures, outside_figures
 from alliance.training.cards import fill_cards
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.judged import judged_markdown
-from alliance.training.predictions import collect
-from alliance.training.rivals import RIVALS
+from alliance.training.evaluation.judged import judged_markdown
+from alliance.training.evaluation.predictions import collect
+from alliance.training.rivals.making import RIVALS
 
 Make = Callable[..., list[CodedSession]]
 Write = Callable[[Path, Sequence[CodedSession]], None]

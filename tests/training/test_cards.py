@@ -10,8 +10,10 @@ import typer
 from typer.testing import CliRunner
 
 from alliance.model.errors import ConfigError, InputError
-from alliance.training import cards, commands, composition, corpora, evaluation, tables
-from alliance.training.predictions import Predictions
+from alliance.training import cards, commands, composition, corpora
+from alliance.training.evaluation import figures as evaluation
+from alliance.training.evaluation import tables
+from alliance.training.evaluation.predictions import Predictions
 
 CARDS = Path(__file__).parents[2] / "data_cards"
 STUB = Path(__file__).parents[1] / "data" / "stub_model"

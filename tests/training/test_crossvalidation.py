@@ -15,7 +15,7 @@ from alliance.training import crossvalidation, fitting
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import crossvalidate, out_of_fold, refused_forms, split
-from alliance.training.predictions import Predictions, collect
+from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.recalibration import recalibrate
 from alliance.training.run import train_on_all
 

@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from alliance.model.errors import InputError
 from alliance.serve.main import app
-from alliance.training import baseline
 from alliance.training.corpora import CodedSession
 from alliance.training.learning_curve import (
     Point,
@@ -18,6 +17,7 @@ from alliance.training.learning_curve import (
     default_sizes,
     learning_curve,
 )
+from alliance.training.rivals import baseline
 
 Make = Callable[..., list[CodedSession]]
 Write = Callable[[Path, Sequence[CodedSession]], None]

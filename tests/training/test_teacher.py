@@ -19,7 +19,7 @@ from alliance.training import crossvalidation
 from alliance.training.config import LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import crossvalidate, shared_stages, split
-from alliance.training.predictions import collect
+from alliance.training.evaluation.predictions import collect
 from alliance.training.run import train_on_all
 from alliance.training.teacher import all_models, check_wanted, fold_models, teach
 from alliance.training.windows import code_targets, taught_targets

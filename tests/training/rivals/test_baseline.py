@@ -6,8 +6,8 @@ pytest.importorskip("sklearn", reason="needs the [train] extra")
 from alliance.model.codebook import LABELS, Label, Marker
 from alliance.model.labelled import UnlabelledReason
 from alliance.model.session import Session, Turn
-from alliance.training import baseline
 from alliance.training.corpora import CodedSession, authored
+from alliance.training.rivals import baseline
 
 SAID = {
     ("client", "W2"): "dunno really",

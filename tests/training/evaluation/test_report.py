@@ -15,21 +15,21 @@ from alliance.model.agreement import average_precision
 from alliance.model.codebook import LABELS
 from alliance.serve.main import app
 from alliance.training.corpora import CodedSession
-from alliance.training.curves import curves
-from alliance.training.evaluation import figures
-from alliance.training.markup import as_html, escaped
-from alliance.training.misses import surest_misses
-from alliance.training.plots import PLOTS
-from alliance.training.predictions import Predictions
-from alliance.training.report import CLAIMS, html_report, markdown_report
-from alliance.training.rival_figures import rival_figures
-from alliance.training.session_figures import session_figures
+from alliance.training.evaluation.curves import curves
+from alliance.training.evaluation.figures import figures
+from alliance.training.evaluation.markup import as_html, escaped
+from alliance.training.evaluation.misses import surest_misses
+from alliance.training.evaluation.plots import PLOTS
+from alliance.training.evaluation.predictions import Predictions
+from alliance.training.evaluation.report import CLAIMS, html_report, markdown_report
+from alliance.training.evaluation.session_figures import session_figures
+from alliance.training.rivals.figures import rival_figures
 
 Draw = Callable[..., Predictions]
 Make = Callable[..., list[CodedSession]]
 Write = Callable[[Path, Sequence[CodedSession]], None]
 
-STUB = Path(__file__).parents[1] / "data" / "stub_model"
+STUB = Path(__file__).parents[2] / "data" / "stub_model"
 SESSIONS = {"a": "tNN cWW tCN cNN cWN", "b": "tPP cPN tNN cNW/NP cCC", "c": "tNN cNN tNN cPP"}
 NASTY = "<script>alert(1)</script> & **x** | `y` \\"
 

@@ -10,16 +10,16 @@ from typer.testing import CliRunner
 
 from alliance.serve.main import app
 from alliance.training.corpora import CodedSession
-from alliance.training.predictions import Predictions
-from alliance.training.rival_figures import rival_figures
-from alliance.training.session_figures import session_figures
-from alliance.training.session_tables import rivals_markdown, session_markdown
+from alliance.training.evaluation.predictions import Predictions
+from alliance.training.evaluation.session_figures import session_figures
+from alliance.training.evaluation.session_tables import rivals_markdown, session_markdown
+from alliance.training.rivals.figures import rival_figures
 
 Draw = Callable[..., Predictions]
 Make = Callable[..., list[CodedSession]]
 Write = Callable[[Path, Sequence[CodedSession]], None]
 
-STUB = Path(__file__).parents[1] / "data" / "stub_model"
+STUB = Path(__file__).parents[2] / "data" / "stub_model"
 SESSIONS = {
     "a": "tNN cWW tCN cNN",
     "b": "tPP cPN tNN cNW/NP",

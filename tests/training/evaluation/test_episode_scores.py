@@ -12,14 +12,14 @@ from alliance.model.episode_matching import Span, match_episodes
 from alliance.model.labelled import LabelledSession, LabelledTurn, ModelInfo, Probabilities
 from alliance.model.session import Session, Turn
 from alliance.model.timeline import timeline
-from alliance.training.episode_scores import (
+from alliance.training.evaluation.episode_scores import (
     NEAR_TURNS,
     episode_figures,
     spans,
 )
-from alliance.training.predictions import Predictions
-from alliance.training.session_counts import count_figures
-from alliance.training.session_turns import by_session
+from alliance.training.evaluation.predictions import Predictions
+from alliance.training.evaluation.session_counts import count_figures
+from alliance.training.evaluation.session_turns import by_session
 
 Draw = Callable[..., Predictions]
 

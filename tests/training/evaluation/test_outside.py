@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from alliance.model.errors import TranscriptError
-from alliance.training.outside import criterion, quality_figures, rating_figures
-from alliance.training.predictions import Predictions
-from alliance.training.ratings import read_ratings
+from alliance.training.evaluation.outside import criterion, quality_figures, rating_figures
+from alliance.training.evaluation.predictions import Predictions
+from alliance.training.evaluation.ratings import read_ratings
 
 metrics = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn ([train])")
 

@@ -12,15 +12,16 @@ from typer.testing import CliRunner
 
 from alliance.model.codebook import MARKER_ORDER, Marker
 from alliance.serve.main import app
-from alliance.training import evaluation, tables
-from alliance.training.abstention import COVERAGES, abstention_figures
 from alliance.training.corpora import CodedSession
-from alliance.training.groups import OTHERS, group_figures, session_groups
-from alliance.training.predictions import Predictions
-from alliance.training.reliability import reliability_figures
+from alliance.training.evaluation import figures as evaluation
+from alliance.training.evaluation import tables
+from alliance.training.evaluation.abstention import COVERAGES, abstention_figures
+from alliance.training.evaluation.groups import OTHERS, group_figures, session_groups
+from alliance.training.evaluation.predictions import Predictions
+from alliance.training.evaluation.reliability import reliability_figures
 
 RUPTURE = (1, 2)
-STUB = Path(__file__).parents[1] / "data" / "stub_model"
+STUB = Path(__file__).parents[2] / "data" / "stub_model"
 
 
 def predictions(*, turns: int = 4000, seed: int = 0, sharpened: float = 1.0) -> Predictions:

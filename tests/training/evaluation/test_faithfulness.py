@@ -7,7 +7,7 @@ from alliance.model.classifier import RuptureClassifier, shipped_weights
 from alliance.model.explain import words_of
 from alliance.model.formats import read_session
 from alliance.model.session import Session, Turn
-from alliance.training.faithfulness import (
+from alliance.training.evaluation.faithfulness import (
     Deletion,
     _at_random,
     deletion_figures,
@@ -16,8 +16,8 @@ from alliance.training.faithfulness import (
     deletions,
 )
 
-STUB = Path(__file__).parents[1] / "data" / "stub_model"
-EXAMPLE = Path(__file__).parents[2] / "serve" / "examples" / "first_strain.vtt"
+STUB = Path(__file__).parents[2] / "data" / "stub_model"
+EXAMPLE = Path(__file__).parents[3] / "serve" / "examples" / "first_strain.vtt"
 
 # Two votes among eight words: either alone still carries the label, so that the two named words
 # have to be found together.

@@ -8,9 +8,9 @@ import pytest
 from alliance.model.codebook import Marker
 from alliance.model.session import Session, Turn
 from alliance.training.corpora import CodedSession
-from alliance.training.predictions import Predictions
-from alliance.training.segment_scores import segment_figures, segments
-from alliance.training.session_turns import by_session
+from alliance.training.evaluation.predictions import Predictions
+from alliance.training.evaluation.segment_scores import segment_figures, segments
+from alliance.training.evaluation.session_turns import by_session
 
 Draw = Callable[..., Predictions]
 

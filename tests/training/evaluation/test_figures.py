@@ -12,13 +12,14 @@ from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledSession
 from alliance.model.session import Session, Turn
-from alliance.training import evaluation, tables
 from alliance.training.corpora import CodedSession
-from alliance.training.predictions import NONE, ROLES, Predictions, collect, concatenate
+from alliance.training.evaluation import figures as evaluation
+from alliance.training.evaluation import tables
+from alliance.training.evaluation.predictions import NONE, ROLES, Predictions, collect, concatenate
 
 metrics = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn ([train])")
 
-STUB = Path(__file__).parents[1] / "data" / "stub_model"
+STUB = Path(__file__).parents[2] / "data" / "stub_model"
 
 
 def predictions(*, turns: int = 400, sessions: int = 15, seed: int = 0) -> Predictions:

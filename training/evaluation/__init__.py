@@ -1,0 +1,1 @@
+"""Measuring a model on coded sessions: predictions beside codes, figures, tables, reports."""
