@@ -112,14 +112,7 @@ class _Table:
         Raises:
             TranscriptError: if the table is damaged or unpacks to far too much.
         """
-        try:
-            batches = self._file.iter_batches(
-                batch_size=_FEW_ROWS if self.has_sessions else _MANY_ROWS,
-                columns=self._columns,
-                use_threads=False,
-            )
-        except Exception as error:  # whatever the bytes make it say
-            raise self._damaged() from error
+        batches = self._batches()
         while True:
             try:
                 batch = next(batches, None)
@@ -127,7 +120,7 @@ class _Table:
                     return
                 count = max((_values(column) for column in batch.columns), default=0)
                 longest = max((_longest(column) for column in batch.columns), default=0)
-            except Exception as error:  # as above
+            except Exception as error:  # whatever the bytes make it say
                 raise self._damaged() from error
             if longest > _LONGEST or longest * count > _LARGEST_BATCH:
                 raise self._source.error(
@@ -140,6 +133,16 @@ class _Table:
                 raise self._damaged() from error
             for row in zip(*columns, strict=True):
                 yield dict(zip(batch.schema.names, row, strict=True))
+
+    def _batches(self) -> Iterator[Any]:
+        # A batch of nested columns must not reach from one row group into the next.
+        for group in range(self._file.num_row_groups):
+            yield from self._file.iter_batches(
+                batch_size=_FEW_ROWS if self.has_sessions else _MANY_ROWS,
+                row_groups=[group],
+                columns=self._columns,
+                use_threads=False,
+            )
 
     def _columns_of_turns(self, names: Sequence[str]) -> list[str]:
         names = [name for name in names if name != "turns"]

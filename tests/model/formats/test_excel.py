@@ -109,7 +109,7 @@ def test_milliseconds_by_the_columns_name(read: Read) -> None:
 
 def test_a_clocks_time_is_no_time_in_a_recording(read: Read) -> None:
     clock = dt.datetime.fromisoformat("2024-05-31 10:15")
-    rows = [["speaker", "text", "start"], ["T", "Hi.", clock]]
+    rows: list[list[Any]] = [["speaker", "text", "start"], ["T", "Hi.", clock]]
     with pytest.raises(TranscriptError, match=r"row 2 of sheet 'Day 1': .*--column start=-"):
         read("a.xlsx", saved(rows))
 
