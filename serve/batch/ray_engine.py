@@ -13,7 +13,7 @@ page for all who ask, unless it is told not to before it is loaded; it is told s
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -78,9 +78,10 @@ class RayEngine:
             "max_restarts": -1,
             "max_task_retries": _RETRIES,
         }
-        files = ray.put(model_files(folder))
+        # Within a list it is not unpacked for every session, only by an actor that has no model.
+        self._files = [ray.put(model_files(folder))]
         made = ray.remote(**options)(_Actor)
-        self._actors = [made.remote(files, purpose, include_text, on) for _ in range(count)]
+        self._actors = [made.remote(purpose, include_text, on) for _ in range(count)]
         self._in_flight: dict[Any, Any] = {}
         try:
             self._check_versions()
@@ -97,12 +98,12 @@ class RayEngine:
                 del self._in_flight[reference]
         busy = list(self._in_flight.values())
         actor = min(self._actors, key=busy.count)
-        reference = actor.rows.remote(session)
+        reference = actor.rows.remote(session, self._files)
         self._in_flight[reference] = actor
         return _Task(self._ray, reference)
 
     def _check_versions(self) -> None:
-        asked = [actor.versions.remote() for actor in self._actors]
+        asked = [actor.ready.remote(self._files) for actor in self._actors]
         ready, _ = self._ray.wait(asked, num_returns=len(asked), timeout=_PATIENCE_S)
         if not ready:
             raise RayEngineError(
@@ -157,26 +158,38 @@ def actors(resources: Mapping[str, float], *, workers: int | None, on: str) -> i
 
 
 class _Actor:
-    """Holds the model on a node of the cluster."""
+    """Holds the model on a node of the cluster; started again, it fetches it again."""
 
-    def __init__(
-        self, files: Mapping[str, bytes], purpose: Purpose, include_text: bool, on: str
-    ) -> None:
+    def __init__(self, purpose: Purpose, include_text: bool, on: str) -> None:
         self._purpose = purpose
         self._include_text = include_text
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in files.items():
-                Path(folder, name).write_bytes(content)
-            self._classifier = RuptureClassifier.load(folder, threads=1, device=on)
+        self._on = on
+        self._classifier: RuptureClassifier | None = None
 
-    def versions(self) -> Mapping[str, str]:
-        """Versions of what has a part in the labels."""
+    def ready(self, files: Sequence[Any]) -> Mapping[str, str]:
+        """Load the model, and say the versions of what has a part in the labels."""
+        self._loaded(files)
         return versions()
 
-    def rows(self, session: Session) -> Rows:
+    def pid(self) -> int:
+        """The number of the process that it is."""
+        return os.getpid()
+
+    def rows(self, session: Session, files: Sequence[Any]) -> Rows:
         """Label a session."""
-        labelled = self._classifier.label(session, purpose=self._purpose)
+        labelled = self._loaded(files).label(session, purpose=self._purpose)
         return rows_of(labelled, include_text=self._include_text)
+
+    def _loaded(self, files: Sequence[Any]) -> RuptureClassifier:
+        if self._classifier is None:
+            import ray
+
+            contents: Mapping[str, bytes] = ray.get(files[0])
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in contents.items():
+                    Path(folder, name).write_bytes(content)
+                self._classifier = RuptureClassifier.load(folder, threads=1, device=self._on)
+        return self._classifier
 
 
 class _Task:
@@ -199,6 +212,7 @@ class _Task:
 def _connected() -> Any:
     """Ray, connected to a cluster, and silent."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a busy machine takes its time
     # It would otherwise warn of what a later version will do with GPUs that nobody asked for.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -206,5 +220,11 @@ def _connected() -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("--engine ray", "ray") from error
     if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # it raises bare Exception where a part of it does not start
+            raise RayEngineError(
+                f"expected Ray to start, or a cluster where RAY_ADDRESS says, found neither "
+                f"({type(error).__name__}); see Ray's own logs, or use --engine local"
+            ) from error
     return ray

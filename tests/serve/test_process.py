@@ -86,7 +86,7 @@ def started(program: list[str], big: Path, stub: Path, out: Path) -> subprocess.
     deadline = time.monotonic() + 120  # a busy machine takes its time to start
     while time.monotonic() < deadline:
         journal = out.parent / f".alliance-{out.name}.work" / "journal"
-        if journal.exists() and journal.stat().st_size > 100_000:
+        if journal.exists() and journal.stat().st_size > 400_000:
             return process
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
         time.sleep(0.02)
