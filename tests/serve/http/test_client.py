@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import Result
 
 from alliance.model.classifier import RuptureClassifier
@@ -104,25 +105,70 @@ def test_a_server_that_is_not_there_is_not_ready() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_curl_examples_work(serving: Callable[..., str], transcript: Path) -> None:
     url = serving()
-    commands = [block for block in blocks("sh") if block.startswith("curl")]
+    commands = [
+        block for block in blocks("sh") if block.startswith("curl") and "/v1/login" not in block
+    ]
     assert len(commands) >= 4
     for command in commands:
         assert ADDRESS in command
-        done = subprocess.run(
-            ["bash", "-c", command.replace(ADDRESS, url)],
-            cwd=transcript.parent,
-            capture_output=True,
-            check=True,
-            timeout=60,
-        )
-        reply = json.loads(done.stdout)
-        assert "status" not in reply, reply
-        assert {"turns", "results", "claim"} & reply.keys()
-    assert "turns" in json.loads(
-        subprocess.run(
-            ["bash", "-c", commands[0].replace(ADDRESS, url)], capture_output=True, check=True
-        ).stdout
+        said = bash(command.replace(ADDRESS, url), transcript.parent)
+        if "/metrics" in command:
+            assert '"alive"' in said
+            assert '"ready"' in said
+            assert 'alliance_turns_total{label="neutral"}' in said
+        else:
+            reply = json.loads(said)
+            assert "status" not in reply, reply
+            assert {"turns", "results", "claim"} & reply.keys()
+    assert "turns" in json.loads(bash(commands[0].replace(ADDRESS, url), transcript.parent))
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_login_example_works(
+    serving: Callable[..., str], transcript: Path, tmp_path: Path
+) -> None:
+    ring = KeysFile(tmp_path / "keys.json")
+    _, token = ring.add(group="g", scopes=[Scope.LABEL])
+    url = serving(keys=ring)
+    (example,) = [block for block in blocks("sh") if "/v1/login" in block]
+    said = bash(f"KEY={token}\n" + example.replace(ADDRESS, url), transcript.parent)
+    assert json.loads(said)["results"][0]["turns"]  # and logging out says nothing
+    assert httpx.get(f"{url}/v1/model", timeout=60).status_code == 401
+    cookie = (transcript.parent / "cookies").read_text(encoding="utf-8").split()[-1]
+    gone = httpx.get(f"{url}/v1/model", headers={"Cookie": f"alliance_login={cookie}"}, timeout=60)
+    assert gone.status_code == 401
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_main_readmes_line_prints_a_timeline(
+    serving: Callable[..., str], tmp_path: Path
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^```sh\n(curl .*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert ADDRESS in command
+    made = json.loads(bash(command.replace(ADDRESS, serving()), tmp_path))
+    assert {"session_id", "turns", "episodes", "summary", "model"} <= made.keys()
+    assert len(made["turns"]) == 2
+
+
+def test_every_address_has_an_example(storing: TestClient) -> None:
+    shown = set()
+    for name in ("README.md", "STORE.md"):
+        text = (ROOT / "serve" / name).read_text(encoding="utf-8")
+        for block in re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            shown |= set(re.findall(r"8642(/[^\s\"'?]*)", block))
+    names = (("$SESSION", "{session_id}"), ("$JOB", "{job_id}"), ("/turns/1/", "/turns/{turn}/"))
+    for word, name in names:
+        shown = {path.replace(word, name) for path in shown}
+    assert set(storing.get("/openapi.json").json()["paths"]) == shown
+
+
+def bash(command: str, folder: Path) -> str:
+    """What a shell command says on its output."""
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=folder, capture_output=True, check=True, timeout=120
     )
+    return done.stdout.decode()
 
 
 def test_the_python_example_works(
