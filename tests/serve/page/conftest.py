@@ -166,7 +166,9 @@ def visiting(browser: Any) -> Iterator[Callable[..., Visit]]:
 
     def visit(origin: str, *, expected: tuple[str, ...] = (), **context: Any) -> Visit:
         page = browser.new_context(accept_downloads=True, **context).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(
+            90_000
+        )  # a machine may be busy; nothing here takes a second by itself
         made = Visit(page, origin)
 
         def complain(text: str) -> None:
