@@ -106,7 +106,7 @@ class LabelQueue:
         live: Backend | None = None,
         live_workers: int = 1,
         queued_turns: int = 10_000,
-        queued_seconds: float = 30.0,
+        queued_seconds: float = 20.0,
         on_start: Callable[[int], None] | None = None,
     ) -> None:
         self._worker = _Worker()

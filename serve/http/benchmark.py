@@ -157,7 +157,7 @@ def _throughput(plan: Plan, url: str) -> dict[str, Any]:
 def _live(plan: Plan, url: str) -> dict[str, Any]:
     turns = _turns()
 
-    def talked(seconds: float) -> Delays:
+    def talked(seconds: float, begun: Callable[[], None] | None = None) -> Delays:
         return asyncio.run(
             talk(
                 url,
@@ -166,6 +166,7 @@ def _live(plan: Plan, url: str) -> dict[str, Any]:
                 seconds=seconds,
                 interval=plan.interval,
                 seed=_SEED,
+                begun=begun,
             )
         )
 
@@ -187,12 +188,13 @@ def _live(plan: Plan, url: str) -> dict[str, Any]:
         work = _sessions(1000, 40, 200)  # more than can be done
         stop = threading.Event()
         with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(send_all, url, work, clients=plan.clients, stop=stop)
-            try:
-                figures["beside_whole_sessions"] = _delays(talked(plan.mixed_seconds), window)
-            finally:
-                stop.set()
-            sending.result()
+
+            def send() -> None:
+                threading.Timer(plan.mixed_seconds, stop.set).start()
+                pool.submit(send_all, url, work, clients=plan.clients, stop=stop)
+
+            mixed = talked(plan.mixed_seconds, send)
+        figures["beside_whole_sessions"] = _delays(mixed, window)
     return figures
 
 

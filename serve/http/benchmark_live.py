@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ async def talk(
     seconds: float,
     interval: float,
     seed: int,
+    begun: Callable[[], None] | None = None,
 ) -> Delays:
     """Hold live sessions at once, in which turns arrive at random (Poisson).
 
@@ -56,6 +57,7 @@ async def talk(
         seconds: for how long turns arrive.
         interval: mean seconds between two turns of a session.
         seed: of the random draws.
+        begun: told when the clock starts.
     """
     delays = Delays()
     warm = asyncio.Barrier(sessions)
@@ -63,7 +65,10 @@ async def talk(
         _Talker(url, turns, random.Random(f"{seed}-{number}"), delays) for number in range(sessions)
     ]
     await asyncio.gather(
-        *(talker.talk(warm, seconds=seconds, interval=interval) for talker in talkers)
+        *(
+            talker.talk(warm, seconds=seconds, interval=interval, begun=None if number else begun)
+            for number, talker in enumerate(talkers)
+        )
     )
     return delays
 
@@ -82,7 +87,14 @@ class _Talker:
         self._counted = False
         self._caught_up = asyncio.Event()
 
-    async def talk(self, warm: asyncio.Barrier, *, seconds: float, interval: float) -> None:
+    async def talk(
+        self,
+        warm: asyncio.Barrier,
+        *,
+        seconds: float,
+        interval: float,
+        begun: Callable[[], None] | None,
+    ) -> None:
         async with connect(self._url, proxy=None, compression=None) as connection:
             await connection.send(json.dumps({"type": "start"}))
             await connection.recv()
@@ -92,6 +104,8 @@ class _Talker:
                 await self._say(connection, said[0].speaker, " ".join(one.text for one in said))
             await self._catch_up()
             await warm.wait()
+            if begun is not None:
+                begun()
             self._counted = True
             now = time.perf_counter()
             end = now + seconds

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         default=10_000, ge=1, description="Turns that may wait; more are answered 503."
     )
     queued_seconds: float = Field(
-        default=30.0, gt=0, description="Seconds of work that may wait; more is answered 503."
+        default=20.0, gt=0, description="Seconds of work that may wait; more is answered 503."
     )
 
     body_bytes: int = Field(
