@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from alliance.model.errors import ConfigError, TranscriptError
+from alliance.model.formats.convokit import utterances_in
 from alliance.model.labelled import LabelledSession
 from alliance.model.session import Session
 from alliance.serve.inputs import STDIN, Reading
@@ -44,7 +45,7 @@ def read_one(
         if source == STDIN:
             return _choose(reading.sessions(sys.stdin.buffer, name=STDIN), STDIN, session_id)
         path = stack.enter_context(as_file(example_file())) if source is None else Path(source)
-        if not path.is_file():
+        if not path.is_file() and utterances_in(path) is None:
             found = "a folder" if path.is_dir() else "no such file"
             raise TranscriptError(
                 f"expected a transcript, found {found}; name one file", source=path

@@ -30,8 +30,8 @@ SEEDS = {
     "jsonl": b'{"id": "s", "turns": [{"speaker": "T", "text": "Hi.", "start_ms": 5}]}\n',
     "json": b'{"segments": [{"speaker": "A", "text": "Hi.", "start": 0.5, "end": 1.5}]}',
     "vtt": b"WEBVTT\n\nNOTE x\n\n1\n00:01.000 --> 00:02.000\n<v T>How &amp; <i>why</i>?</v>\n",
-    "srt": b"1\n00:00:00,000 --> 00:00:01,000\nT: How?\n\n2\n00:00:02,000 --> 00:00:03,000\nC: Hi.\n",
-    "cha": b"@UTF8\n@Begin\n@Participants:\tTHE Therapist, CLI Client\n*THE:\thow are you ?\n@End\n",
+    "srt": b"1\n00:00:00,000 --> 00:00:01,000\nT: How?\n\n2\n00:00:02,0 --> 00:00:03,0\nC: Hi.\n",
+    "cha": b"@UTF8\n@Begin\n@Participants:\tTHE Therapist, CLI Client\n*THE:\thow so ?\n@End\n",
 }
 
 
