@@ -122,7 +122,7 @@ def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
         for _ in range(rounds):
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(path.as_uri())
-            page.wait_for_function("document.querySelector('.strip-slider')")
+            page.wait_for_selector(".strip-slider")
             opened = page.evaluate(
                 "() => { const [load] = performance.getEntriesByType('navigation');"
                 "const paint = performance.getEntriesByName('first-contentful-paint')[0];"

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from alliance.model.episodes import Outcome
 from alliance.model.labelled import Purpose
+from alliance.serve.report.strings import ENGLISH
 from alliance.serve.report.svg import mini_strip
 from alliance.serve.report.view import TimelineView
 from alliance.serve.wording import counted, episode_counts
@@ -64,7 +65,9 @@ class SessionRow:
             session_id=view.session_id,
             report=report,
             turns=summary.turns,
-            strip=mini_strip(view, label=episode_counts(summary) if kinds else ""),
+            strip=mini_strip(
+                view, label=episode_counts(summary) if kinds else ENGLISH["no_episodes"]
+            ),
             kinds=kinds,
             episodes=len(view.timeline.episodes),
             none_seen=outcomes[Outcome.NONE_SEEN],

@@ -1,6 +1,5 @@
 """What a reader does with a report, in Chromium and without a network."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -46,18 +45,18 @@ def test_the_first_confrontation_by_keyboard_alone(opened: Open, report: Path) -
     )
     page.keyboard.press("n")
     page.keyboard.press("Enter")
-    details = page.locator("#turn-23 .detail")
+    details = page.locator("#turn-22 .detail")
     assert "complaint about the activities" in details.text_content()
     assert "0.70" in details.text_content()
-    assert page.locator("#turn-23 .no").get_attribute("aria-expanded") == "true"
+    assert page.locator("#turn-22 .no").get_attribute("aria-expanded") == "true"
     page.keyboard.press("Escape")
     assert details.count() == 0
     page.keyboard.press("p")
     assert page.evaluate("document.activeElement.closest('.turn').id") == "turn-5"
     page.keyboard.press("p")  # before the first comes the last
-    assert page.evaluate("document.activeElement.closest('.turn').id") == "turn-37"
+    assert page.evaluate("document.activeElement.closest('.turn').id") == "turn-35"
     page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.closest('.turn').id") == "turn-38"
+    assert page.evaluate("document.activeElement.closest('.turn').id") == "turn-36"
 
 
 def test_keys_can_be_switched_off_and_leave_typing_alone(opened: Open, report: Path) -> None:
@@ -89,11 +88,11 @@ def test_the_strip_is_a_slider_over_the_turns(opened: Open, report: Path) -> Non
     assert page.evaluate("document.activeElement.closest('.turn').id") == "turn-9"
     assert page.evaluate("heard") == [10, 9, 9]
     box = slider.bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 23.5 / 39, box["y"] + 60)
-    assert page.locator(".turn.is-selected").get_attribute("id") == "turn-23"
+    page.mouse.click(box["x"] + box["width"] * 22.5 / 37, box["y"] + 60)
+    assert page.locator(".turn.is-selected").get_attribute("id") == "turn-22"
 
 
-@pytest.mark.parametrize(("near", "last"), [(True, 26), (False, 38)])
+@pytest.mark.parametrize(("near", "last"), [(True, 26), (False, 36)])
 def test_only_ruptures_with_three_turns_around(
     opened: Open, report: Path, near: bool, last: int
 ) -> None:
@@ -101,11 +100,11 @@ def test_only_ruptures_with_three_turns_around(
     page.locator("[name=near]").set_checked(near)
     turns = shown(page)
     if near:
-        assert turns == [*range(2, 13), *range(20, 28), *range(34, 39)]
-        assert page.locator("#turn-20").get_attribute("data-gap") == "7 turns not shown"
-        assert page.locator("[role=status]").text_content() == "24 of 39 turns shown"
+        assert turns == [*range(2, 13), *range(19, 27), *range(32, 37)]
+        assert page.locator("#turn-19").get_attribute("data-gap") == "6 turns not shown"
+        assert page.locator("[role=status]").text_content() == "24 of 37 turns shown"
     else:
-        assert turns == list(range(39))
+        assert turns == list(range(37))
     assert last in turns
 
 
@@ -113,9 +112,9 @@ def test_filters_add_up_and_are_taken_back(opened: Open, report: Path) -> None:
     page = opened(report).page
     for letter in "PN?-":
         page.locator(f"[name=label][value='{letter}']").uncheck()
-    assert shown(page) == [5, 7, 9, 23, 24, 37]
+    assert shown(page) == [5, 7, 9, 22, 23, 35]
     page.locator("[name=speaker][value=therapist]").uncheck()
-    assert shown(page) == [5, 7, 9, 23, 37]
+    assert shown(page) == [5, 7, 9, 22, 35]
     page.locator("[name=episode]").select_option("1")
     assert shown(page) == [5, 7, 9]
     page.locator("[name=search]").fill("TURN 7.")
@@ -124,7 +123,7 @@ def test_filters_add_up_and_are_taken_back(opened: Open, report: Path) -> None:
     # A jump to a turn out of sight brings everything back.
     page.locator("h1").click()
     page.keyboard.press("p")
-    assert shown(page) == list(range(39))
+    assert shown(page) == list(range(37))
 
 
 def test_purposes_switch_everything_that_hangs_on_them(opened: Open, report: Path) -> None:
@@ -224,7 +223,7 @@ def test_without_a_script_it_can_be_read(browser: Any, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
-    assert page.locator(".turn:visible").count() == 39
+    assert page.locator(".turn:visible").count() == 37
     assert page.locator(".episode:visible").count() == 3
     assert page.locator(".filters, .jump, .recording").locator("visible=true").count() == 0
     context.close()
@@ -252,7 +251,11 @@ def test_a_recording_is_played_from_a_turn(opened: Open, report: Path, tmp_path:
         + b"\x80" * size
     )
     page.locator(".recording input").set_input_files(sound)
-    page.wait_for_function("document.querySelector('audio')?.readyState > 0")
+    # The policy forbids what Playwright would wait with for a state of the player.
+    page.evaluate(
+        "() => new Promise((done) => { const player = document.querySelector('audio');"
+        "if (player.readyState) done(); else player.onloadedmetadata = () => done(); })"
+    )
     page.get_by_role("button", name="Play from here").click()
     assert page.locator("[role=status]").text_content() == "Playing from 00:50"
     assert page.evaluate("document.querySelector('audio').currentTime") >= 50
@@ -263,19 +266,20 @@ def test_blind_is_blind(opened: Open, report: Path) -> None:
     page.evaluate("document.querySelector('.timeline').classList.add('is-blind')")
     for part in (".strip-box", ".episodes-panel", ".findings", "[name=near]"):
         assert not page.locator(part).first.is_visible()
-    assert page.locator(".turn .words:visible").count() == 39
+    assert page.locator(".turn .words:visible").count() == 37
     assert "withdrawal" not in page.locator(".turns").inner_text()
     looks = "rows => new Set(rows.map(row => getComputedStyle(row).backgroundColor)).size"
     assert page.eval_on_selector_all(".turn", looks) == 1
 
 
 def test_two_thousand_turns_fit_in_a_mail(sketch: Sketch, tmp_path: Path, opened: Open) -> None:
-    said = ["tN", "cN", "tPB", "cN", "tN", "cPT", "tN", "cW2@.6", "tPR", "cN?", "tN", "cC2"]
-    words = " ".join(said[place * 7 % 12] for place in range(2000))
-    text = (
-        "I keep thinking about what you said last week, and I do not know what to make of it. " * 1
-    )
+    # A strain every twenty turns, every other one mended: 100 episodes a purpose.
+    calm = ["tN", "cN", "tPB", "cN", "tN", "cPT", "tN", "cN?", "tN", "cN"]
+    ends = [["tN", "cW2@.6", "tPR", "cPB"], ["tN", "cC2@.7", "tN", "cN"]]
+    words = " ".join(" ".join([*calm, *calm[:6], *ends[place % 2]]) for place in range(100))
+    text = "I keep thinking about what you said last week, and I do not know what to make of it. "
     labelled = sketch(words, text=text + "It stays.", timed=True)
+    assert len(labelled.turns) == 2000
     made = [
         replace(timeline(labelled), model=replace(labelled.model, purpose=purpose))
         for purpose in Purpose
@@ -289,7 +293,4 @@ def test_two_thousand_turns_fit_in_a_mail(sketch: Sketch, tmp_path: Path, opened
     box = page.locator(f"#{turn}").bounding_box()
     assert 0 < box["y"] < 900
     page.get_by_role("radio", name="Teaching").check(force=True)
-    assert (
-        json.loads(page.evaluate("JSON.stringify(document.querySelectorAll('.turn').length)"))
-        == 2000
-    )
+    assert page.locator(".turn").count() == 2000

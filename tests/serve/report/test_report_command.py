@@ -130,7 +130,7 @@ def test_the_overview_in_a_browser(
     assert order() == ["calm", "mended", "strain"]
     page.get_by_role("button", name="Session").click()
     assert order() == ["strain", "mended", "calm"]
-    page.get_by_role("button", name="Turns").click()
+    page.get_by_role("button", name="Turns", exact=True).click()
     assert order()[0] == "strain"
     assert page.locator("th[aria-sort]").text_content() == "Turns"
     page.get_by_role("checkbox").check()
