@@ -33,8 +33,10 @@ def calling(classifier: RuptureClassifier) -> Iterator[Callable[..., TestClient]
     """Clients of applications made with the settings given, without a network."""
     with ExitStack() as stack:
 
-        def make(*, keys: Any = None, model: Any = classifier, **settings: Any) -> TestClient:
-            app = create_app(Settings(workers=2, **settings), model, keys=keys)
+        def make(
+            *, keys: Any = None, model: Any = classifier, store: Any = None, **settings: Any
+        ) -> TestClient:
+            app = create_app(Settings(workers=2, **settings), model, store, keys=keys)
             client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
             return stack.enter_context(client)
 

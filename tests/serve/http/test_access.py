@@ -1,5 +1,6 @@
 """Who is let in: sources, keys, scopes, rates, logins."""
 
+import hmac
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from alliance.serve.http.access import Access
 from alliance.serve.http.keys import ApiKey, Scope, parse_token, verify
 from alliance.serve.http.keys_file import KeysFile
 from alliance.serve.http.settings import Settings
+from alliance.serve.store.store import Store
 
 BODY = {"session": {"turns": [{"speaker": "T", "text": "Hi."}]}}
 
@@ -133,10 +135,11 @@ def paths(client: TestClient) -> list[tuple[str, str]]:
 
 
 def test_without_a_key_only_livez_answers(
-    calling: Callable[..., TestClient], ring: KeysFile
+    calling: Callable[..., TestClient], ring: KeysFile, store: Store
 ) -> None:
     make(ring)
-    client = calling(host="0.0.0.0", keys=ring)
+    client = calling(host="0.0.0.0", keys=ring, store=store)
+    assert len(paths(client)) > 16
     for method, path in paths(client):
         for headers in ({}, bearer("zork"), {"Authorization": "Basic zork"}, {"Cookie": "a=b"}):
             response = client.request(method, path, headers=headers)
@@ -262,6 +265,27 @@ def test_the_file_holds_no_keys_and_is_its_owners(ring: KeysFile) -> None:
     assert verify(ring, token) is None
     (kept,) = ring.all()
     assert kept.revoked is not None
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("secret", ["", "zork", "right"])
+def test_a_secret_is_compared_in_one_time_whatever_is_wrong(
+    ring: KeysFile, monkeypatch: pytest.MonkeyPatch, known: bool, secret: str
+) -> None:
+    key, whole = make(ring)
+    compared: list[tuple[str, str]] = []
+    compare = hmac.compare_digest
+
+    def noting(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", noting)
+    said = (parse_token(whole) or ("", ""))[1] if secret == "right" else secret
+    found = verify(ring, f"alliance_{key.id if known else '0' * 12}_{said}")
+    assert (found is not None) == (known and secret == "right")
+    # Once and over all of two digests, for an id that there is and for one that there is not.
+    assert [(len(one), len(other)) for one, other in compared] == [(64, 64)]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,30 @@ def test_erased_words_are_in_no_file_of_an_sqlite_store(
     assert found(tmp_path) == set()
 
 
+def test_the_end_of_a_retention_period_erases_as_well(
+    tmp_path: Path, open_store: Callable[..., Store], sketch: Sketch, anna: Service
+) -> None:
+    brief = dt.timedelta(microseconds=1)
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    store = open_store(url, key=UNENCRYPTED, retention=brief, jobs_kept=brief)
+    session = store.sessions.add(anna, sketch("tN cN " * 50, text=f"{MARKER} " * 40))
+    judgement = Judgement(Label.WITHDRAWAL, Marker.W1, MARKER)
+    store.annotations.put(anna, session.id, 1, judgement, who=MARKER)
+    store.jobs.add(anna, [{"text": f"{MARKER} " * 500}], {})
+    claimed = store.jobs.claim(LEASE)
+    assert claimed is not None
+    assert store.jobs.finish_item(claimed, 0, {"text": f"{MARKER} " * 500}, LEASE)
+    assert store.jobs.finish(claimed)
+    upload = store.job_uploads.begin(anna, {"roles": {MARKER: "client"}})
+    upload.add([{"text": f"{MARKER} " * 500}])
+    assert found(tmp_path)
+    upload.erase()
+    assert store.tidy() == 2
+    assert found(tmp_path) == set()
+    with store.database.reading() as db:
+        assert db.execute(text("PRAGMA freelist_count")).scalar() == 0
+
+
 def test_a_long_read_delays_erasure_and_the_next_round_catches_up(
     tmp_path: Path, open_store: Callable[..., Store], sketch: Sketch, anna: Service
 ) -> None:
