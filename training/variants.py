@@ -119,7 +119,7 @@ def _write_torch(graph: Any, target: Path) -> None:
     state = {
         name.removeprefix("_model."): torch.from_numpy(np.array(table))
         for name, table in tables.items()
-        if name.startswith("_model.") and table.dtype == np.float32
+        if name.startswith("_model.") and not name.endswith(("_bytes", "_scales"))
     }
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in tables:
@@ -140,8 +140,8 @@ def _write_torch(graph: Any, target: Path) -> None:
         num_attention_heads=width // 32,
         intermediate_size=state["bert.encoder.layer.0.intermediate.dense.bias"].shape[0],
         max_position_embeddings=state["bert.embeddings.position_embeddings.weight"].shape[0],
-        num_labels=state["classifier.bias"].shape[0],
     )
+    config.num_labels = state["classifier.bias"].shape[0]
     network = BertForTokenClassification(config)
     missing, unexpected = network.load_state_dict(state, strict=False)
     left = [name for name in missing if "position_ids" not in name]
