@@ -31,20 +31,21 @@ def review(page: Page, origin: str) -> None:
     page.locator("button[value=show]").click()
     shown(page, "timeline")
     page.locator("[data-reviewer]").fill("AB")
-    for key in ("w", "d", "2", "5"):
+    page.locator("[data-reviewer]").blur()
+    for key in ("c", "d", "2", "5"):
         page.keyboard.press(key)
 
 
 def training(page: Page, origin: str) -> None:
     """A session of the teaching set, labelled blind and then compared."""
-    page.goto(f"{origin}/#/label/teaching/s096")
+    page.goto(f"{origin}/#/label/teaching/s015")
     shown(page, "coding")
     page.locator(".line").first.focus()
-    ruptures = {10: "31", 12: "31", 13: "14", 15: "14", 16: "31"}
-    for turn in range(24):
-        for key in ruptures.get(turn, "4"):
+    given = {8: "11", 17: "32", 19: "31", 21: "25", 25: "22", 27: "22"}
+    for turn in range(30):
+        for key in given.get(turn, "4"):
             page.keyboard.press(key)
-        if turn in ruptures:
+        if turn in given:
             page.keyboard.press("Enter")
     page.locator("[data-compare]").click()
     shown(page, "comparison")

@@ -104,8 +104,8 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "download_jsonl": "JSON lines",
         "download_csv": "Table",
         "download_hint": (
-            "JSON lines hold the words and are read by alliance train and alliance agree; the "
-            "table holds no words."
+            "alliance train and alliance agree read both. JSON lines hold the words, and a code "
+            "wherever a marker was chosen; the table holds labels and markers, and no words."
         ),
         "store_it": "Keep this session in the store",
         "review": "Your review",

@@ -61,6 +61,7 @@ export async function show(given) {
   $("[data-facts]", view).textContent = session.facts;
   $("[data-shows]", view).textContent = session.shows ?? "";
   $("[data-see-timeline]", view).hidden = !session.shown;
+  $("[data-seen]", view).hidden = !session.key.startsWith("teaching/");
   $("tbody", view).replaceChildren(...compared.agreements.map(agreementRow));
   const { differences } = compared;
   $("[data-count]", view).textContent = fill(words.differences, {

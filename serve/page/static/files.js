@@ -15,7 +15,8 @@ function save(name, type, content) {
 // A name that every file system takes.
 const fileName = (text) => text.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 80) || "session";
 
-// One line of a coded corpus, as `alliance train --corpus` reads it and the store exports it.
+// One line of a coded corpus, as `alliance train` and `alliance agree` read it. A label whose
+// marker is not known is no code: it stands in the annotations alone, and in the table.
 export function codedLine(session, who) {
   const turns = session.turns.map((turn, place) => {
     const own = session.judgements.get(place);
@@ -28,8 +29,6 @@ export function codedLine(session, who) {
       ...(end_ms == null ? {} : { end_ms }),
       ...(utterance_id ? { utterance_id } : {}),
       code,
-      coder_a: code,
-      coder_b: null,
       annotations: own
         ? [{ who, label: own.label, marker: own.marker ?? null, note: own.note ?? "" }]
         : [],

@@ -160,7 +160,7 @@ function fillBlock({ editing = false, status = "" } = {}) {
     open.form = judgingForm({
       role,
       given: own,
-      bring: () => bring(block),
+      bring: () => bring($(`#turn-${turn}`, place)),
       save: (judgement) => store(turn, judgement),
       cancel: () => {
         fillBlock();
@@ -209,7 +209,7 @@ function fillBlock({ editing = false, status = "" } = {}) {
   );
   if (!editing) return;
   open.form.focus({ preventScroll: true });
-  bring(block);
+  bring($(`#turn-${turn}`, place));
 }
 
 // Into sight, at once: the style sheet keeps room for the strip, which may stick to the top.

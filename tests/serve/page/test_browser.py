@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from alliance.model.codebook import Label, Marker
+from alliance.model.codings import Coding, read_codings
 from alliance.serve.http.keys import Scope
 from alliance.serve.page.comparison import CodedTurn, compare
 from alliance.serve.page.teaching_set import teaching_set
@@ -150,6 +151,15 @@ def test_with_keys_one_logs_in_and_out(
     assert token not in page.content()
 
 
+def codes_of(coding: Coding) -> dict[int | None, str]:
+    """The markers as ``alliance agree`` reads them, by turn."""
+    return {
+        turn.turn: turn.code.marker.value
+        for turn in coding.turns
+        if turn.code is not None and turn.code.marker is not None
+    }
+
+
 def test_without_a_store_labels_are_saved_as_files(
     serving: Serving, visiting: Visiting, transcript: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +190,8 @@ def test_without_a_store_labels_are_saved_as_files(
         None,
     ]
     assert coded.session.turns[1].text == "Fine."
+    (line,) = read_codings(path)
+    assert codes_of(line) == {1: "W2", 4: "C1"}
     with page.expect_download() as saved:
         page.locator('[data-view="timeline"] [data-save="csv"]').click()
     path = tmp_path / "saved.csv"
@@ -188,6 +200,8 @@ def test_without_a_store_labels_are_saved_as_files(
     assert lines[0] == "session_id,turn,speaker,coder,label,marker,note"
     assert lines[1] == "first visit,1,client,AB,withdrawal,W2,'=1+1"
     assert len(lines) == 3
+    (table,) = read_codings(path)
+    assert (table.coder, codes_of(table)) == ("AB", {1: "W2", 4: "C1"})
 
 
 def test_the_reason_for_a_label_is_told_when_asked(
@@ -250,6 +264,7 @@ def test_blind_mode_from_the_first_turn_to_the_differences(
     text = comparison.inner_text()
     assert lesson.reasons[10] in text  # the therapist's repair, which was called neutral
     assert lesson.shows in text
+    assert "The model that comes with the program learned from these sessions too" in text
     for difference in expected.differences:
         assert f"Turn {difference.turn} · " in text
 
