@@ -128,7 +128,7 @@ def convert_files(
         return ConvertReport(0, 0, 0, tuple(failures))
     _check_together(good, index, name, include_text=include_text)
     if index is not None:
-        index.check_all_used()
+        index.check_sessions()
     if original is None and name in _WITH_ORIGINAL and len(good) == 1 and index is not None:
         file = good[0].file
         if isinstance(file, Path) and file.suffix.lower() in _WITH_ORIGINAL[name]:

@@ -112,25 +112,34 @@ class LabelIndex:
                 source=self.source,
             )
 
-    def check_all_used(self) -> None:
-        """Refuse labels of sessions that no transcript holds.
+    def check_sessions(self) -> None:
+        """Refuse transcripts without labels beside labels without a transcript.
+
+        Labels of further sessions are no fault: a corpus's table serves each of its transcripts.
 
         Raises:
-            TranscriptError: which names some of them, and those of the transcripts.
+            TranscriptError: which names some of both.
         """
-        unused = [session for session in self._rows if session not in self._used]
-        if unused:
+        bare = [session for session in self._used if session not in self._rows]
+        unused = self._unused()
+        if bare and unused:
             raise TranscriptError(
-                f"expected labels of the sessions of the transcripts ({_listed(self._used)}), "
-                f"found some of {_listed(unused)}; give their transcripts too, or correct "
+                f"expected labels of every session of the transcripts, found none of "
+                f"{_listed(bare)} but of {_listed(unused)}; give their transcripts, or correct "
                 f"session_id",
                 source=self.source,
             )
 
     def notes(self) -> list[str]:
         """What the user should know of the join."""
-        bare = sum(self._bare.values())
-        return [f"{counted(bare, 'turn')} without a row in {self.source}"] if bare else []
+        bare, unused = sum(self._bare.values()), len(self._unused())
+        notes = [f"{counted(bare, 'turn')} without a row in {self.source}"] if bare else []
+        if unused:
+            notes.append(f"{self.source} labels {counted(unused, 'session')} more, not among these")
+        return notes
+
+    def _unused(self) -> list[str]:
+        return [session for session in self._rows if session not in self._used]
 
     def _check(self, row: Row, label: LabelRow, session: Session) -> None:
         said, here = str(label.values["text"]).split(), str(row["text"]).split()

@@ -172,7 +172,7 @@ def test_labels_of_another_transcript_are_refused(
     other = corpus.parent / "other.csv"
     out = corpus.parent / "out.csv"
     for old, new, said in (
-        ("s2,", "s9,", r"found some of 's2'; give their transcripts too"),
+        ("s2,", "s9,", r"found none of 's9' but of 's2'; give their transcripts"),
         ("Go on.", "Stop.", r"labels.csv:4: expected the words of turn 0 of session 's2'"),
         ("s1,C,1.5", "s2,C,1.5", r""),
         ('s1,C,1.5,3,"Fine. \U0001f600"\n', "", r"has 1 turn, found labels of 1 turn more"),
@@ -183,6 +183,16 @@ def test_labels_of_another_transcript_are_refused(
         assert re.search(said, result.stderr)
         assert "Stop" not in result.stderr, "errors hold nothing that was said"
         assert not out.exists()
+
+
+def test_a_table_of_a_whole_corpus_serves_one_transcript(
+    alliance: Run, corpus: Path, labels: Path
+) -> None:
+    one = corpus.parent / "one.csv"
+    one.write_text("".join(CORPUS.splitlines(keepends=True)[:3]), encoding="utf-8")
+    result = alliance("convert", one, "--labels", labels, "-o", corpus.parent / "one.eaf")
+    assert result.exit_code == 0, result.stderr
+    assert f"{labels} labels 1 session more, not among these" in result.stderr
 
 
 def test_turns_without_a_row_are_counted(alliance: Run, corpus: Path, labels: Path) -> None:
