@@ -55,7 +55,7 @@ def test_every_live_turn_is_told_of_and_seen_in_full_view(figures: dict[str, Any
         assert 0 < found["views"] <= found["turns"]
         delays = [found[f"label_p{share}_ms"] for share in (50, 95, 99)]
         assert delays == sorted(delays)
-        assert found["label_p95_windows"] == pytest.approx(delays[1] / window, abs=0.01)
+        assert found["label_p95_windows"] == pytest.approx(delays[1] / window, rel=0.01)
         # The view comes after the label.
         assert found["view_p50_ms"] > found["label_p50_ms"]
 
