@@ -115,7 +115,10 @@ def why_unread(name: str, error: InputError | MissingExtraError | OSError) -> st
     if isinstance(error, MissingExtraError):
         return f"{name}: {error}"
     if isinstance(error, OSError):
-        return f"{name}: expected a readable file, found: {error.strerror or error}"
+        return (
+            f"{name}: expected a readable file, found: {error.strerror or error}; check its name "
+            f"and permissions"
+        )
     return str(error)
 
 

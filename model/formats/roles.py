@@ -42,6 +42,7 @@ _WELL_KNOWN: Final[Mapping[str, Role]] = {
 # In group and focus-group transcripts P1, P2, … are participants or persons.
 _AMBIGUOUS_WITH_NUMBER: Final = frozenset({"p"})
 
+_OTHER: Final = "other "
 _NUMBER: Final = re.compile(r"[\s_#-]*\d{1,4}$")
 _DOCTOR: Final = re.compile(r"(?:dr\b\.?|doctor\b)\s*\w")
 _IN_BRACKETS: Final = re.compile(r"^(?P<name>.*\S)\s*\((?P<note>[^()]*)\)$")
@@ -118,13 +119,15 @@ class RoleMap:
     def speaker(self, name: str, role: Role) -> str:
         """What :attr:`Turn.speaker` says of a speaker of that role.
 
-        ``therapist`` and ``client`` for those; another person keeps the name. One who is called
-        "therapist" or "client" in the file but is neither becomes "other therapist".
+        ``therapist`` and ``client`` for those; another person keeps the name. One whose name is
+        well known as a therapist's or client's ("C", "Dr. Lee") but who is neither becomes
+        "other C": else what is written would be read again as the client's.
         """
         if role is not Role.OTHER:
             return role.value
         name = clean_name(name)
-        return f"other {name}" if name in (Role.THERAPIST.value, Role.CLIENT.value) else name
+        known = _well_known(_key(name))
+        return name if known is None or known is Role.OTHER else f"{_OTHER}{name}"
 
 
 def clean_name(name: str) -> str:
@@ -160,6 +163,8 @@ def _well_known(key: str) -> Role | None:
 
 def _plain(key: str) -> Role | None:
     base = _NUMBER.sub("", key)
+    if key.startswith(_OTHER):
+        return Role.OTHER
     if base != key and base in _AMBIGUOUS_WITH_NUMBER:
         return None
     if role := _WELL_KNOWN.get(base.rstrip(".")):

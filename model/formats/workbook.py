@@ -26,6 +26,7 @@ _STRING: Final = 64  # bytes that a string takes besides its characters, about
 _MOST_ROWS: Final = 1_048_576  # Excel's own limit
 _MOST_COLUMNS: Final = 1_000  # a table of turns has a few dozen
 _MOST_CELLS: Final = 30_000_000  # as many as a million turns with thirty columns
+_LONGEST_PADDING: Final = 20  # noughts in front of a number
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})\d+")
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _KEPT: Final = "\t\n\r"
@@ -303,7 +304,11 @@ class _Cells:
         else:
             float(value)  # anything else is no number
             format_ = self._formats[self._style] if 0 <= self._style < len(self._formats) else ""
-            cell = Cell(value.strip(), CellKind.NUMBER, format_)
+            if 1 < len(format_) <= _LONGEST_PADDING and set(format_) == {"0"} and value.isdigit():
+                # An identifier is as it is shown: 001 in one table is 001 in another.
+                cell = Cell(value.zfill(len(format_)), CellKind.TEXT)
+            else:
+                cell = Cell(value.strip(), CellKind.NUMBER, format_)
         if cell is not None:
             self._row.cells[self._column] = cell
 

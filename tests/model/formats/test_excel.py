@@ -102,6 +102,12 @@ def test_times_count_as_they_are_shown(
     assert read("a.xlsx", content)[0].turns[0].start_ms == ms
 
 
+def test_identifiers_keep_the_noughts_that_are_shown(read: Read) -> None:
+    rows = [["session_id", "speaker", "text"], [7, "T", "Hi."], ["007", "C", "Hm."]]
+    (session,) = read("a.xlsx", saved(rows, formats={"A2": "000"}))
+    assert session.id == "007"
+
+
 def test_milliseconds_by_the_columns_name(read: Read) -> None:
     content = saved([["speaker", "text", "start_ms"], ["T", "Hi.", 1500]])
     assert read("a.xlsx", content)[0].turns[0].start_ms == 1500

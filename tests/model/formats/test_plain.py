@@ -264,7 +264,10 @@ def test_a_note_beside_the_speaker_is_text(said: Said) -> None:
         (T, "I see."),
         (C, "(wife) Yes."),
     ]
-    assert said("a.txt", content, roles={"Client (wife)": "other"})[3] == ("Client (wife)", "Yes.")
+    assert said("a.txt", content, roles={"Client (wife)": "other"})[3] == (
+        "other Client (wife)",
+        "Yes.",
+    )
     content = "T: Hello.\nAnna (crying): No.\nAnna: Yes.\n"
     with pytest.raises(UnknownSpeakerError, match="found 'Anna' "):
         said("a.txt", content)

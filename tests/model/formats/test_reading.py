@@ -54,7 +54,7 @@ def test_paths_and_streams(tmp_path: Path, read: Read) -> None:
 
 def test_roles_as_a_map_or_a_mapping(read: Read) -> None:
     for roles in (RoleMap({"T": "other"}), {"T": "other"}):
-        assert read("a.txt", PLAIN, roles=roles)[0].turns[0].speaker == "T"
+        assert read("a.txt", PLAIN, roles=roles)[0].turns[0].speaker == "other T"
 
 
 def test_an_other_called_therapist_is_no_therapist(read: Read) -> None:

@@ -126,7 +126,14 @@ def test_what_a_turn_says_of_its_speaker() -> None:
     # A turn whose speaker reads "client" is the client's.
     assert roles.speaker("client", Role.OTHER) == "other client"
     assert roles.speaker("therapist", Role.OTHER) == "other therapist"
-    assert roles.speaker("Client", Role.OTHER) == "Client"
+    assert roles.speaker("Client", Role.OTHER) == "other Client"
+
+
+@pytest.mark.parametrize("name", ["C", "Dr. Lee", "P", "Pat", "Anna (therapist)", "client"])
+def test_another_person_is_never_read_again_as_one_of_the_two(name: str) -> None:
+    said = RoleMap({name: "other"}).speaker(name, Role.OTHER)
+    assert said == f"other {name}"
+    assert RoleMap().role(said) is Role.OTHER
 
 
 def test_pairs() -> None:
