@@ -92,7 +92,7 @@ class Opened:
     def __init__(self, browser: Any, path: Path, **options: Any) -> None:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         # Patient: the tests may share the machine with much else.
-        context.set_default_timeout(120_000)
+        context.set_default_timeout(60_000)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page = context.new_page()

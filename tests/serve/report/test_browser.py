@@ -235,7 +235,7 @@ def test_a_recording_is_played_from_a_turn(opened: Open, report: Path, tmp_path:
     page.get_by_role("button", name="Play from here").click()
     assert page.locator("[role=status]").text_content() == "Choose the recording first"
     sound = tmp_path / "session.wav"
-    seconds, rate = 60, 800
+    seconds, rate = 60, 8000
     size = seconds * rate
     sound.write_bytes(
         b"RIFF"
@@ -253,8 +253,9 @@ def test_a_recording_is_played_from_a_turn(opened: Open, report: Path, tmp_path:
     page.locator(".recording input").set_input_files(sound)
     # The policy forbids what Playwright would wait with for a state of the player.
     page.evaluate(
-        "() => new Promise((done) => { const player = document.querySelector('audio');"
-        "if (player.readyState) done(); else player.onloadedmetadata = () => done(); })"
+        "() => new Promise((done, fail) => { const player = document.querySelector('audio');"
+        "if (player.readyState) done(); else player.onloadedmetadata = () => done();"
+        "player.onerror = () => fail(player.error.message); })"
     )
     page.get_by_role("button", name="Play from here").click()
     assert page.locator("[role=status]").text_content() == "Playing from 00:50"
