@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from alliance.model.session import Session
-from alliance.serve.deidentify.finding import Finder, Kind, is_name
+from alliance.serve.deidentify.kinds import Finder, Kind
+from alliance.serve.deidentify.names import is_name
 from alliance.serve.deidentify.pseudonyms import Pseudonyms
 from alliance.serve.deidentify.sessions import Deidentified, Replacement, deidentify
 from alliance.serve.formats.columns import TURN_COLUMNS
@@ -36,7 +37,7 @@ class DeidReport:
         turns: turns in them.
         changed: turns in which something was replaced.
         replaced: pieces by kind.
-        left: pieces that look like dates and are none, left as they are.
+        left: pieces that may tell who somebody is, left as they are for a person to judge.
         failures: one sentence per input that could not be read.
     """
 
@@ -62,9 +63,10 @@ class DeidReport:
         kinds = ", ".join(
             f"{kind.value} {self.replaced[kind]:,}" for kind in Kind if self.replaced[kind]
         )
+        left = f"; left for you to judge: {self.left:,}" if self.left else ""
         return (
             f"{counted(self.sessions, 'session')}, {counted(self.turns, 'turn')}; replaced in "
-            f"{counted(self.changed, 'turn')}: {kinds or 'nothing'}"
+            f"{counted(self.changed, 'turn')}: {kinds or 'nothing'}{left}"
         )
 
 
@@ -91,7 +93,8 @@ def deidentify_files(
         pseudonyms: what stands in for what; new ones are added.
         reading: roles, columns, encoding and format; names that have a role are known.
         names: further names that are known.
-        review: the list of what was replaced. It tells what was said.
+        review: the list of what was replaced, and of what was left for a person to judge. It
+            tells what was said.
         more: further finders.
         complain: told of each input that fails.
 

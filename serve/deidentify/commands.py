@@ -39,7 +39,8 @@ def deid(
         Path | None,
         typer.Option(
             metavar="FILE.csv",
-            help="List every replacement. It tells what was said: keep it in the house.",
+            help="List every replacement, and what was left for you to judge (an empty "
+            "replaced_by). It tells what was said: keep it in the house.",
         ),
     ] = None,
     mapping: Annotated[
@@ -76,9 +77,14 @@ def deid(
     """Replace names, dates and numbers that tell who is speaking.
 
     Names become other names, the same throughout; dates move by whole weeks, the same for each
-    client; e-mail and web addresses, telephone and other numbers, British postcodes and ages over
-    89 are replaced. Known are names from --role, --name and --names, those of other speakers, and
-    those that a turn introduces ("my sister Anna", "Dr. Lee"). Rules for English.
+    client; streets, hospitals and schools, e-mail and web addresses, telephone and other numbers,
+    postcodes and ages over 89 are replaced. Known are names from --role, --name and --names, those
+    of other speakers, and what a turn introduces ("my sister Anna", "Dr. Lee", "I live in Leeds").
+    In a text without capitals names count in small letters too, but for those that are words
+    (Will, Grace). Rules for English.
+
+    Left for you to judge, and listed by --review: other words with a capital, days such as "the
+    3rd".
 
     No rule finds every name, place or story that tells who somebody is. Read the result before it
     leaves the house.

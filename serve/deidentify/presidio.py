@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from alliance.model.errors import InputError, MissingExtraError
-from alliance.serve.deidentify.finding import Finder, Finding, Kind
+from alliance.serve.deidentify.kinds import Finder, Finding, Kind
 
 __all__ = ["presidio_finder"]
 
@@ -13,7 +13,7 @@ _KINDS: Final = {
     "EMAIL_ADDRESS": Kind.EMAIL,
     "PHONE_NUMBER": Kind.PHONE,
     "URL": Kind.WEB,
-    "LOCATION": Kind.OTHER,
+    "LOCATION": Kind.PLACE,
     "NRP": Kind.OTHER,
     "US_SSN": Kind.NUMBER,
     "UK_NHS": Kind.NUMBER,

@@ -9,18 +9,22 @@ from typing import Any, Final
 
 from alliance.model.errors import InputError
 from alliance.serve.deidentify.dates import shift_date
-from alliance.serve.deidentify.finding import Finding, Kind
+from alliance.serve.deidentify.kinds import Finding, Kind
+from alliance.serve.deidentify.names import plain
+from alliance.serve.deidentify.words import PARTICLES
 
 __all__ = ["Pseudonyms"]
 
 # Names that say nothing of gender or origin, as far as a name can.
 _NAMES: Final = (
     "Robin Alex Sam Kim Charlie Jamie Taylor Jordan Morgan Casey Riley Avery Quinn Rowan Skyler "
-    "Dana Lee Jules Remy Sasha Nico Toni Andrea Chris Pat Jean Noor Ariel Eden Kai Lou Marion "
+    "Dana Lee Jules Remy Sasha Nico Toni Andrea Chris Jean Noor Ariel Eden Kai Lou Marion "
     "Micah Shay Tracy Val Whitney Yael Zion Blair Corey Drew Ellis Finley Gray Harley Indy Jess "
     "Kerry Lane Marley Nat Oakley Parker Reese Sage Tatum Uli Vesper Wren"
 ).split()
 _PLACEHOLDERS: Final = {
+    Kind.PLACE: "PLACE-{}",
+    Kind.ADDRESS: "ADDRESS-{}",
     Kind.EMAIL: "EMAIL-{}",
     Kind.WEB: "WEBSITE-{}",
     Kind.PHONE: "PHONE-{}",
@@ -62,6 +66,8 @@ class Pseudonyms:
         """
         if finding.kind is Kind.NAME:
             return self.name(finding.text)
+        if finding.kind is Kind.UNSURE:
+            return None
         if finding.kind is Kind.AGE:
             return _AGE
         if finding.kind is Kind.DATE:
@@ -73,11 +79,11 @@ class Pseudonyms:
         return self.others[key]
 
     def name(self, text: str) -> str:
-        """The pseudonym of a name; written in capitals if the name is."""
+        """The pseudonym of a name; written in capitals, or small letters, if the name is."""
         capitals = len(text) > 1 and text.isupper()
         words = (text.title() if capitals else text).split()
-        made = " ".join(self._word(word) for word in words)
-        return made.upper() if capitals else made
+        made = " ".join(word if word in PARTICLES else self._word(word) for word in words)
+        return made.upper() if capitals else made.lower() if text.islower() else made
 
     def days(self, client: str) -> int:
         """By how many days a client's dates are moved."""
@@ -87,7 +93,7 @@ class Pseudonyms:
         return self.shifts[client]
 
     def _word(self, word: str) -> str:
-        key = word.casefold()
+        key = plain(word).casefold()  # Zoe is Zoë
         if key not in self.names:
             taken = {*self.names.values(), *(name.capitalize() for name in self.names)}
             free = next((name for name in _NAMES if name not in taken), None)

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from alliance.model.codebook import Role
 from alliance.model.session import Session, Turn
-from alliance.serve.deidentify.finding import Finder, Kind, find, introduced_names, is_name
+from alliance.serve.deidentify.finding import find
+from alliance.serve.deidentify.kinds import Finder, Kind
+from alliance.serve.deidentify.names import (
+    introduced_names,
+    introduced_places,
+    is_name,
+    variants,
+)
 from alliance.serve.deidentify.pseudonyms import Pseudonyms
 
 __all__ = ["Deidentified", "Replacement", "deidentify"]
@@ -24,7 +31,8 @@ class Replacement:
         kind: what it is.
         rule: which rule found it.
         found: what stood there.
-        replaced_by: what stands there now; None if it was left (no date of the calendar).
+        replaced_by: what stands there now; None if it was left: it is no date of the calendar, or
+            for a person to judge.
     """
 
     session: str
@@ -52,8 +60,8 @@ def deidentify(
 ) -> Deidentified:
     """Replace what the rules find: in turns, in other people's names, in the identifiers.
 
-    A name that one turn introduces is replaced in all turns of the session. The session's day is
-    moved as the dates in it are; the client's identifier becomes a number.
+    A name or place that one turn introduces is replaced in all turns of the session. The
+    session's day is moved as the dates in it are; the client's identifier becomes a number.
 
     Args:
         session: as it was read.
@@ -61,17 +69,19 @@ def deidentify(
         names: names that are known, of all the sessions.
         more: further finders.
     """
-    known = dict.fromkeys([*names, *_people(session)])
+    known = [*names, *_people(session)]
+    places: dict[str, None] = {}
     for turn in session.turns:
-        known |= dict.fromkeys(introduced_names(turn.text))
-    parts = dict.fromkeys(part for name in known for part in (name, *name.split()) if len(part) > 1)
+        known += introduced_names(turn.text)
+        places |= dict.fromkeys(introduced_places(turn.text))
+    parts = variants(known)
     client = session.client_id or session.id
     new_id = _replaced(session.id, parts, pseudonyms)
     turns: list[Turn] = []
     replacements: list[Replacement] = []
     for place, turn in enumerate(session.turns):
         text, end = "", 0
-        for finding in find(turn.text, parts, more=more):
+        for finding in find(turn.text, parts, places=places, more=more):
             made = pseudonyms.stand_in(finding, client=client)
             replacements.append(
                 Replacement(new_id, place, finding.kind, finding.rule, finding.text, made)

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from alliance.model.session import Session, Turn
 from alliance.serve.deidentify.dates import shift_date
-from alliance.serve.deidentify.finding import Finding, Kind, find, is_name
+from alliance.serve.deidentify.finding import find
+from alliance.serve.deidentify.kinds import Finding, Kind
+from alliance.serve.deidentify.names import is_name
 from alliance.serve.deidentify.pseudonyms import Pseudonyms
 from alliance.serve.deidentify.sessions import deidentify
 
@@ -26,7 +28,12 @@ Run = Callable[..., Any]
 
 
 def _found(text: str, *names: str) -> list[tuple[str, str]]:
-    return [(one.kind.value, one.text) for one in find(text, names)]
+    found = find(text, names)
+    return [(one.kind.value, one.text) for one in found if one.kind is not Kind.UNSURE]
+
+
+def _left(text: str, *names: str) -> list[str]:
+    return [one.text for one in find(text, names) if one.kind is Kind.UNSURE]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,36 @@ def _found(text: str, *names: str) -> list[tuple[str, str]]:
         ("my brother Tom's car, and my mother. The car", [("name", "Tom")]),
         ("I told my sister, You are wrong", []),
         ("my boss I think is right", []),
+        ("my friend José Álvarez and my cousin Łukasz", [
+            ("name", "José Álvarez"), ("name", "Łukasz")]),
+        ("your mother-in-law Fatima bint Abdullah, his ex-wife Mary-Jane O'Neill", [
+            ("name", "Fatima bint Abdullah"), ("name", "Mary-Jane O'Neill")]),
+        ("My doctor, Doctor Patel. The doctor is in, Doctor.", [("name", "Patel")]),
+        ("my friends Ann and Bo", [("name", "Ann"), ("name", "Bo")]),
+        ("I'm Dave. I'm Catholic, I'm Irish.", [("name", "Dave")]),
+        ("Hello Kim. Hi there, good morning, Lou. So how are you, Pat?", [
+            ("name", "Kim"), ("name", "Lou"), ("name", "Pat")]),
+        ("my husband Will. Will you come? Will came. I hope Will will.", [
+            ("name", "Will"), ("name", "Will"), ("name", "Will")]),
+        ("my daughter May. In May I may. May I? May said so.", [("name", "May"), ("name", "May")]),
+        ("my name is peter and i told peter, my name is not it", [
+            ("name", "peter"), ("name", "peter")]),
+        ("I live at 12 Baker Street or in Park Lane. The Court sat.", [
+            ("address", "12 Baker Street"), ("address", "Park Lane")]),
+        ("at 4 elm road", [("address", "4 elm road")]),
+        ("at St. Mary's, or Leeds General Infirmary; on St Patrick's Day. My School", [
+            ("place", "St. Mary's"), ("place", "Leeds General Infirmary")]),
+        ("I work at Tesco, lived in Tel Aviv and was born in March", [
+            ("place", "Tesco"), ("place", "Tel Aviv")]),
+        ("07700 900123, +49 30 1234567, 030/12345678, 06 12 34 56 78", [
+            ("telephone", "07700 900123"), ("telephone", "+49 30 1234567"),
+            ("telephone", "030/12345678"), ("telephone", "06 12 34 56 78")]),
+        ("from 2019-2020 to 2021 2022", []),
+        ("4111 1111 1111 1111, DE89 3704 0044 0532 0130 00", [
+            ("number", "4111 1111 1111 1111"), ("number", "DE89 3704 0044 0532 0130 00")]),
+        ("twitter @anna_s, facebook.com/anna.s", [
+            ("web address", "@anna_s"), ("web address", "facebook.com/anna.s")]),
+        ("room 12, 10 mg, 50%, 9 out of 10, e.g. at 10:30", []),
     ],
 )  # fmt: skip
 def test_what_is_found(text: str, found: list[tuple[str, str]]) -> None:
@@ -62,6 +99,17 @@ def test_what_is_found(text: str, found: list[tuple[str, str]]) -> None:
 def test_known_names_are_whole_words_and_may_be_shouted() -> None:
     assert _found("Ann said ANN, Anne and ann did not", "Ann") == [("name", "Ann"), ("name", "ANN")]
     assert _found("Jean-Luc's house", "Jean-Luc") == [("name", "Jean-Luc")]
+
+
+def test_names_in_small_letters_count_where_nothing_has_a_capital() -> None:
+    assert _found("i told anna that will is here", "Anna", "Will") == [("name", "anna")]
+    assert _found("I told anna", "Anna") == []
+
+
+def test_what_is_left_for_a_person_to_judge() -> None:
+    text = "We met Oliver in Manchester on the 3rd. Jane said No, but in May I can't."
+    assert _left(text) == ["Oliver", "Manchester", "the 3rd", "Jane"]
+    assert _left("We met Oliver", "Oliver") == []
 
 
 @pytest.mark.parametrize(
@@ -113,7 +161,10 @@ def test_the_same_person_has_the_same_name_throughout() -> None:
     anna = made.name("Anna")
     assert anna != "Anna"
     assert made.name("ANNA") == anna.upper()
+    assert made.name("anna") == anna.lower()
     assert made.name("Anna Berg") == f"{anna} {made.name('Berg')}"
+    assert made.name("Anna von Berg") == f"{anna} von {made.name('Berg')}"
+    assert made.name("Zoë") == made.name("Zoe")
     taken = [made.name(f"Name{chr(97 + i % 26)}{chr(97 + i // 26)}") for i in range(100)]
     assert len(set(taken)) == 100
 
@@ -203,7 +254,7 @@ def test_as_a_command(transcript: Path, tmp_path: Path, alliance: Run) -> None:
     assert session["id"] == pseudonym
     assert session["turns"][0]["text"] == f"Hello {pseudonym}."
     assert "Anna" not in out.read_text(encoding="utf-8") + result.stderr
-    assert "1 session, 2 turns; replaced in 2 turns: name 3, date 1" in result.stderr
+    assert "1 session, 2 turns; replaced in 2 turns: name 3, date 1\n" in result.stderr
     assert "read the result before you share it" in " ".join(result.stderr.split())
     rows = list(csv.DictReader(io.StringIO(review.read_text(encoding="utf-8"))))
     assert [(row["kind"], row["found"]) for row in rows] == [
@@ -215,6 +266,18 @@ def test_as_a_command(transcript: Path, tmp_path: Path, alliance: Run) -> None:
     again = alliance(*words, "--role", "Anna=client", "--names", names)
     assert again.exit_code == 0
     assert out.read_bytes() == before  # the pseudonyms are those of the first run
+
+
+def test_what_was_left_is_counted_and_listed(transcript: Path, alliance: Run) -> None:
+    transcript.write_text("Dr. Lee: Hello.\nC: I met Jo in Rome. José came.\n", encoding="utf-8")
+    out, review = (transcript.parent / name for name in ("o.csv", "r.csv"))
+    names = ("--name", "José")
+    result = alliance("deid", transcript, "-o", out, "--review", review, *names)
+    assert "name 1; left for you to judge: 2" in result.stderr
+    rows = list(csv.DictReader(io.StringIO(review.read_text(encoding="utf-8"))))
+    assert [(row["kind"], row["found"], row["replaced_by"] == "") for row in rows] == [
+        ("to judge", "Jo", True), ("to judge", "Rome", True), ("name", "José", False),
+    ]  # fmt: skip
 
 
 def test_a_table_can_be_written_and_read_again(
@@ -284,8 +347,8 @@ def test_presidio_is_one_more_finder(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, module.__name__, module)
     from alliance.serve.deidentify.presidio import presidio_finder
 
-    (one,) = find("I live in Oakfield", more=[presidio_finder()])
-    assert one == Finding(10, 18, Kind.OTHER, "presidio: location", "Oakfield")
+    (one,) = find("It is in Oakfield", more=[presidio_finder()])
+    assert one == Finding(9, 17, Kind.PLACE, "presidio: location", "Oakfield")
     util.is_package = lambda name: False  # type: ignore[attr-defined]
     with pytest.raises(Exception, match="expected spaCy's model"):
         presidio_finder()
