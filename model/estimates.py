@@ -40,7 +40,7 @@ def estimates(
         seed: the same seed gives the same intervals.
     """
     point = statistic(np.ones((1, groups)))
-    if not groups:
+    if not groups or not point:
         return {name: dict(UNDEFINED) for name in point}
     intervals = agreement.bootstrap(
         lambda drawn: np.stack(list(statistic(drawn).values()), axis=1),

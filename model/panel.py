@@ -131,9 +131,9 @@ def align(
 
     Raises:
         ConfigError: if ``kind`` or ``models`` is not one of its values.
-        InputError: if there are fewer than two coders, their turns cannot be matched, a coder
-            codes a turn twice, a code lacks a marker or is not in ``order``, or no turn was coded
-            by two.
+        InputError: if there are fewer than two coders, their turns cannot be matched, tables
+            differ on who speaks in a turn, a coder codes a turn twice, a code lacks a marker or is
+            not in ``order``, or no turn was coded by two.
     """
     if kind not in CODE_KINDS:
         raise ConfigError(f"expected codes to be one of {', '.join(CODE_KINDS)}, got {kind!r}")
@@ -167,7 +167,15 @@ def align(
             if at == len(role):
                 role.append(NONE)
             if turn.role in _ROLES:
-                role[at] = _ROLES.index(turn.role)
+                who = _ROLES.index(turn.role)
+                if role[at] not in (NONE, who):
+                    raise InputError(
+                        f"{coding.source}:{turn.line}: expected the {_ROLES[role[at]].value} to "
+                        f"speak in turn {key[1]} of session '{turn.session}', as in another table, "
+                        f"found the {turn.role.value}; number the turns alike, from 0, or correct "
+                        f"the speaker"
+                    )
+                role[at] = who
             if (at, coder) in cells:
                 raise InputError(
                     f"{coding.source}:{turn.line}: expected each turn once for {coding.coder}, "

@@ -153,6 +153,12 @@ def _overall(panel: Panel, order: Order) -> Statistic:
         for weights in (same, near)
     )
 
+    # Each way in which all coders rated a turn, and how often it occurs: few, however many turns.
+    every = panel.coded_by_all
+    rated, which = np.unique(panel.given[:, every].T, axis=0, return_inverse=True)
+    occurs = np.zeros((groups, len(rated)))
+    np.add.at(occurs, (panel.session[every], which.ravel()), 1.0)
+
     def statistic(drawn: Floats) -> Named:
         found = {
             "percent_agreement": percent_agreement(sums.drawn(drawn)),
@@ -169,6 +175,8 @@ def _overall(panel: Panel, order: Order) -> Statistic:
                 ),
                 "ac2": gwet(near_sums.drawn(drawn), near),
                 f"alpha_{metric.value}": krippendorff_alpha(_sum(drawn, matrices), order=metric),
+                "icc_2_1": icc_2_1(rated.astype(np.float64), weights=drawn @ occurs),
+                "icc_2_k": icc_2_k(rated.astype(np.float64), weights=drawn @ occurs),
             }
         return found
 

@@ -18,6 +18,8 @@ _OVERALL: Final = {
     "ac2": "Gwet's AC2",
     "alpha_ordinal": "Krippendorff's α, ordinal",
     "alpha_quadratic": "Krippendorff's α, interval",
+    "icc_2_1": "ICC(2,1) of the ratings, one coder",
+    "icc_2_k": "ICC(2,k) of the ratings, their mean",
 }
 _BY_CODE: Final = {
     "share": "share of codes",

@@ -60,6 +60,20 @@ def test_a_coder_may_have_a_table_for_each_session() -> None:
         align([parts[0], parts[0], made("b", "NN", session="1")])
 
 
+def test_a_turn_has_one_speaker() -> None:
+    # The second coder counts from 1.
+    late = Coding("b", "b.csv", tuple(
+        CodingTurn(t.session, place + 1, "", t.role, t.text, t.code, t.line)
+        for place, t in enumerate(made("b", "NWN").turns)
+    ))  # fmt: skip
+    with pytest.raises(
+        InputError,
+        match=r"b\.csv:2: expected the client to speak in turn 1 of session 's', as in another "
+        r"table, found the therapist; number the turns alike, from 0",
+    ):
+        align([made("a", "NWN"), late])
+
+
 def test_turns_nobody_coded_are_left_out() -> None:
     panel = align([made("a", "-NW"), made("b", "-N-")])
     assert panel.turn == ("1", "2")
@@ -104,6 +118,24 @@ def test_markers_and_codes_of_any_kind() -> None:
         align(rated, kind="any", order=("1", "2"))
     with pytest.raises(ConfigError, match="one of labels, markers, any, got 'words'"):
         align(rated, kind="words")
+
+
+def test_ordered_ratings_have_an_icc_of_their_own() -> None:
+    rated = [
+        Coding(coder, f"{coder}.csv", tuple(
+            CodingTurn("12"[place > 1], place, "", None, code.strip("-"), None, place + 2)
+            for place, code in enumerate(codes)
+        ))
+        for coder, codes in (("a", "12345"), ("b", "23355"), ("c", "1225-"))
+    ]  # fmt: skip
+    panel = align(rated, kind="any", order="12345")
+    pooled = panel_figures(panel, order=Order.LINEAR, resamples=5)["speakers"]["pooled"]["overall"]
+    # pingouin 0.7.0: intraclass_corr of the four turns that all rated, ICC(A,1) and ICC(A,k).
+    assert pooled["icc_2_1"]["value"] == pytest.approx(0.85, abs=1e-6)
+    assert pooled["icc_2_k"]["value"] == pytest.approx(0.944444, abs=1e-6)
+    alone = align([*rated, made("d", "-")], kind="any", order="12345")
+    nobody = panel_figures(alone, order=Order.LINEAR, resamples=5)["speakers"]["pooled"]["overall"]
+    assert nobody["icc_2_1"]["value"] is None, "no turn was rated by all"
 
 
 def test_figures_by_hand() -> None:
