@@ -146,7 +146,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "media_choose": "Choose the recording",
         "media_hint": "It is played from your disk and goes nowhere.",
         # Keys.
-        "keys_heading": "Keys",
+        "keys_heading": "Keyboard",
         "keys_on": "Single-letter keys are on",
         "key_next": "next rupture episode",
         "key_previous": "previous rupture episode",

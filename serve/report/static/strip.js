@@ -26,7 +26,8 @@ export function mountStrip(root, session, { onSelect, textOf }) {
   const cursor = document.createElementNS(SVG, "line");
   cursor.setAttribute("class", "cursor");
   cursor.setAttribute("y1", "16");
-  cursor.setAttribute("y2", String(Number(plot.dataset.axis) - 13));
+  const bottom = Number(plot.dataset.axis) - 13;
+  cursor.setAttribute("y2", String(bottom));
   cursor.setAttribute("visibility", "hidden");
   plot.insertBefore(cursor, marks);
 
@@ -202,14 +203,16 @@ export function mountStrip(root, session, { onSelect, textOf }) {
   function declutter() {
     const shown = plot.querySelector(".episodes:not(.is-off)");
     if (!shown) return;
+    const labels = [...shown.querySelectorAll("text")];
+    for (const label of labels) label.classList.remove("is-crowded");
+    // All are measured before any is hidden: measuring after a change lays everything out again.
+    const boxes = labels.map((label) => label.getBoundingClientRect());
     let right = -Infinity;
-    for (const label of shown.querySelectorAll("text")) {
-      label.classList.remove("is-crowded");
-      const box = label.getBoundingClientRect();
-      if (!box.width) continue; // the other width's label
-      if (box.left < right + 4) label.classList.add("is-crowded");
+    boxes.forEach((box, k) => {
+      if (!box.width) return; // the other width's label
+      if (box.left < right + 4) labels[k].classList.add("is-crowded");
       else right = box.right;
-    }
+    });
   }
 
   function update() {
@@ -225,6 +228,22 @@ export function mountStrip(root, session, { onSelect, textOf }) {
     }
     declutter();
   }
+
+  // While it sticks to the top it goes without the level, and the axis moves up into its place.
+  const fold = bottom - Number(plot.dataset.level) - 2;
+  const box = root.querySelector(".strip-box");
+  box.style.setProperty("--fold", `${fold}px`);
+  const above = element("div", {});
+  box.before(above);
+  const sticking = new IntersectionObserver(([seen]) => {
+    const folded =
+      getComputedStyle(box).position === "sticky" &&
+      !seen.isIntersecting &&
+      seen.boundingClientRect.top < 0;
+    box.classList.toggle("is-folded", folded);
+    cursor.setAttribute("y2", String(folded ? bottom - fold : bottom));
+  });
+  sticking.observe(above);
 
   area.addEventListener("pointermove", (event) => point(nearest(event.clientX)));
   area.addEventListener("click", (event) => {
@@ -243,10 +262,15 @@ export function mountStrip(root, session, { onSelect, textOf }) {
     } else return;
     event.preventDefault();
   });
+  function stop() {
+    watcher.disconnect();
+    sticking.disconnect();
+  }
+
   const watcher = new ResizeObserver(() => declutter());
   watcher.observe(area);
   point(0, { quiet: true });
   cursor.setAttribute("visibility", "hidden");
 
-  return { point, setAxis, update, stop: () => watcher.disconnect() };
+  return { point, setAxis, update, stop };
 }

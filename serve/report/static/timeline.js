@@ -114,9 +114,9 @@ export function mountTimeline(root, data) {
     const radio = root.querySelector(`[name=purpose][value=${name}]`);
     if (radio) radio.checked = true;
     quote();
-    strip.update();
     transcript.update();
     filters.update();
+    strip.update(); // last, since it measures
     const ruptures = [...session.labelling.labels].filter((one) => "WC".includes(one)).length;
     announce(
       session.say("purpose", {
