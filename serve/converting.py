@@ -12,7 +12,7 @@ from alliance.model.errors import ConfigError, InputError, MissingExtraError, Tr
 from alliance.model.formats.roles import RoleMap
 from alliance.model.formats.source import Source
 from alliance.model.session import Session
-from alliance.serve.formats.columns import CODING_COLUMNS, TURN_COLUMNS
+from alliance.serve.formats.columns import CODING_COLUMNS, TRANSCRIPT_COLUMNS
 from alliance.serve.formats.label_studio import labelling_config
 from alliance.serve.formats.label_studio_back import AnnotatedTasks, read_annotations
 from alliance.serve.formats.label_table import LabelTable
@@ -162,7 +162,7 @@ class _Input:
     ) -> None:
         self.file = file
         self._complete = complete
-        self.columns: tuple[str, ...] = TURN_COLUMNS
+        self.columns: tuple[str, ...] = TRANSCRIPT_COLUMNS
         self.is_transcript = True
         self.sessions = self.turns = 0
         self._reading = reading
@@ -288,11 +288,12 @@ def _columns(good: Sequence[_Input], index: LabelIndex | None) -> tuple[str, ...
     filled = dict.fromkeys(column for each in good for column in each.columns)
     if index is not None:
         filled |= dict.fromkeys(index.columns)
+    known = dict.fromkeys((*TRANSCRIPT_COLUMNS, *CODING_COLUMNS))
     if any(column.startswith("p_") for column in filled):
-        ours: tuple[str, ...] = COLUMNS
+        ours: tuple[str, ...] = COLUMNS  # where unlabelled_reason says who is another person
     else:
-        ours = tuple(column for column in CODING_COLUMNS if column in filled)
-    return (*ours, *(column for column in filled if column not in COLUMNS))
+        ours = tuple(column for column in known if column in filled)
+    return (*ours, *(column for column in filled if column not in {*COLUMNS, *known}))
 
 
 def _write_config(output: Path) -> str:

@@ -13,7 +13,7 @@ from alliance.serve.deidentify.kinds import Finder, Kind
 from alliance.serve.deidentify.names import is_name
 from alliance.serve.deidentify.pseudonyms import Pseudonyms
 from alliance.serve.deidentify.sessions import Deidentified, Replacement, deidentify
-from alliance.serve.formats.columns import TURN_COLUMNS
+from alliance.serve.formats.columns import TRANSCRIPT_COLUMNS
 from alliance.serve.formats.labels_join import turn_rows
 from alliance.serve.formats.registry import open_writer
 from alliance.serve.formats.writer import WriterOptions
@@ -131,13 +131,16 @@ def _sessions_to(path: Path, name: str) -> Iterator[Callable[[Session], None]]:
         with open_output(path) as output, output.binary_part() as stream:
             yield lambda session: _line(stream, session)
         return
-    options = WriterOptions(columns=TURN_COLUMNS)
+    options = WriterOptions(columns=TRANSCRIPT_COLUMNS)
     with open_writer(path, name, options=options) as writer:
         yield lambda session: writer.rows(turn_rows(session))
 
 
 def _line(stream: BinaryIO, session: Session) -> None:
-    text = json.dumps(session.to_dict(), ensure_ascii=False) + "\n"
+    values = session.to_dict()
+    for turn, said in zip(session.turns, values["turns"], strict=True):
+        said["role"] = turn.role.value  # else who goes by a pseudonym would be asked for
+    text = json.dumps(values, ensure_ascii=False) + "\n"
     stream.write(text.encode("utf-8", "replace"))
 
 

@@ -9,7 +9,15 @@ from typing import Final
 from alliance.model.codebook import LABELS
 from alliance.serve.table import COLUMNS
 
-__all__ = ["CATALOGUE", "CODING_COLUMNS", "TURN_COLUMNS", "Column", "Kind", "chosen"]
+__all__ = [
+    "CATALOGUE",
+    "CODING_COLUMNS",
+    "TRANSCRIPT_COLUMNS",
+    "TURN_COLUMNS",
+    "Column",
+    "Kind",
+    "chosen",
+]
 
 
 class Kind(StrEnum):
@@ -60,13 +68,23 @@ _COLUMNS: Final = (
     Column("truncated", Kind.TRUTH, "whether the turn was too long and its middle was cut"),
     Column("unlabelled_reason", Kind.REASON, "why there is no label"),
     Column("model", Kind.TEXT, "name and version of the model that labelled the turn"),
+    # Of transcripts alone: the speaker says it where there are labels.
+    Column("role", Kind.TEXT, "therapist, client or other"),
 )
 
 CATALOGUE: Final[Mapping[str, Column]] = MappingProxyType({each.name: each for each in _COLUMNS})
 """Every column that a table of ours can have, by name."""
 
 TURN_COLUMNS: Final = COLUMNS[: COLUMNS.index("text") + 1]
-"""The columns of a transcript without labels."""
+"""What our tables say of a turn, labels aside."""
+
+TRANSCRIPT_COLUMNS: Final = (
+    *TURN_COLUMNS[: TURN_COLUMNS.index("speaker") + 1],
+    "role",
+    *TURN_COLUMNS[TURN_COLUMNS.index("speaker") + 1 :],
+)
+"""The columns of a transcript without labels: the role says of other people that they are others,
+so that nobody is asked again."""
 
 CODING_COLUMNS: Final = (*TURN_COLUMNS, "label", "marker")
 """The columns of one person's coding.

@@ -28,6 +28,7 @@ def turn_rows(session: Session) -> Iterator[dict[str, Any]]:
             "turn": index,
             "utterance_id": turn.utterance_id,
             "speaker": turn.speaker,
+            "role": turn.role.value,
             "start_ms": turn.start_ms,
             "end_ms": turn.end_ms,
             "text": turn.text,

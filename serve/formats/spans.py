@@ -212,11 +212,12 @@ def lanes(turns: Iterable[LabelledTurn]) -> list[Lane]:
     """
     by_speaker: dict[str, list[Lane]] = {}
     for turn in sorted(turns, key=lambda each: each.turn.start_ms or 0):
-        own = by_speaker.setdefault(turn.turn.speaker, [])
+        speaker = " ".join(turn.turn.speaker.split())  # a tier's name stands on one line
+        own = by_speaker.setdefault(speaker, [])
         lane = next((lane for lane in own if lane.end_ms <= (turn.turn.start_ms or 0)), None)
         if lane is None:
             number = f" {len(own) + 1}" if own else ""
-            lane = Lane(f"{turn.turn.speaker}{number}")
+            lane = Lane(f"{speaker}{number}")
             own.append(lane)
         lane.turns.append(turn)
     return [lane for own in by_speaker.values() for lane in own]

@@ -17,7 +17,7 @@ from alliance.model.formats import read_session
 from alliance.serve.convert_commands import convert
 from alliance.serve.converting import target_format
 from alliance.serve.formats import WRITERS
-from alliance.serve.formats.columns import TURN_COLUMNS
+from alliance.serve.formats.columns import TRANSCRIPT_COLUMNS
 from alliance.serve.table import COLUMNS
 
 Run = Callable[..., Result]
@@ -55,7 +55,7 @@ def test_a_transcript_becomes_a_table_of_turns(alliance: Run, corpus: Path) -> N
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "1 file, 2 sessions, 4 turns converted; 0 failed\n"
     rows = pq.read_table(out).to_pylist()
-    assert list(rows[0]) == list(TURN_COLUMNS)
+    assert list(rows[0]) == list(TRANSCRIPT_COLUMNS)
     assert [row["text"] for row in rows][1] == "Fine. \U0001f600"
     assert [row["start_ms"] for row in rows] == [0, 1500, 0, 1000]
     printed = table(alliance("convert", out, "-q").stdout_bytes)
@@ -183,6 +183,17 @@ def test_labels_of_another_transcript_are_refused(
         assert re.search(said, result.stderr)
         assert "Stop" not in result.stderr, "errors hold nothing that was said"
         assert not out.exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
+def test_roles_are_asked_for_once(alliance: Run, tmp_path: Path, ending: str) -> None:
+    path, out = tmp_path / "s.txt", tmp_path / f"out.{ending}"
+    path.write_text("T: Hello.\nC: Hi.\nMum: He is late.\nMum: Again.\n", encoding="utf-8")
+    assert alliance("convert", path, "-o", out, "--role", "Mum=other").exit_code == 0
+    result = alliance("label", out, "-o", tmp_path / "labels.csv", "-q")
+    assert result.exit_code == 0, result.stderr
+    rows = table((tmp_path / "labels.csv").read_bytes())
+    assert [row["unlabelled_reason"] for row in rows] == ["", "", "role_other", "role_other"]
 
 
 def test_a_table_of_a_whole_corpus_serves_one_transcript(

@@ -280,14 +280,18 @@ def test_what_was_left_is_counted_and_listed(transcript: Path, alliance: Run) ->
     ]  # fmt: skip
 
 
-def test_a_table_can_be_written_and_read_again(
-    transcript: Path, tmp_path: Path, alliance: Run
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_what_is_written_can_be_read_again(
+    transcript: Path, tmp_path: Path, alliance: Run, ending: str
 ) -> None:
-    out = tmp_path / "out.csv"
-    assert alliance("deid", transcript, "-o", out, "--role", "Anna=client", "-q").exit_code == 0
+    with transcript.open("a", encoding="utf-8") as stream:
+        stream.write("Tom: He is late.\nTom: Again.\n")
+    out = tmp_path / f"out.{ending}"
+    roles = ("--role", "Anna=client", "--role", "Tom=other")
+    assert alliance("deid", transcript, "-o", out, "-q", *roles).exit_code == 0
     result = alliance("label", out)
-    assert result.exit_code == 0
-    assert len(result.stdout.splitlines()) == 3
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 5
 
 
 def test_a_bad_file_costs_only_itself(transcript: Path, tmp_path: Path, alliance: Run) -> None:
