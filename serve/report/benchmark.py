@@ -3,10 +3,9 @@
 ``python -m alliance.serve.report.benchmark`` labels a long session, writes its report and opens it
 in a Chromium on this machine: first paint and what the script takes to come alive, and the time
 from a key or a click until the browser has painted its effect, for a jump to an episode, for other
-thresholds, and for a search. ``main_thread_ms`` is processor time until the
-page is alive, which other work on the machine does not lengthen; all else is the wall clock's.
-Medians of several rounds. Needs the ``playwright`` package and a
-Chromium on the path; nothing leaves the machine.
+thresholds, and for a search. ``main_thread_ms`` is processor time until the page is alive, which
+other work on the machine does not lengthen; all else is the wall clock's. Medians of several
+rounds. Needs the ``playwright`` package and a Chromium on the path; nothing leaves the machine.
 """
 
 import argparse

@@ -67,8 +67,12 @@ export function mountTranscript(root, session, { onOpen, onSelect, onPlay }) {
     if (scroll) show(turn);
   }
 
+  // At once, whatever the distance. Rows far off have a guessed height until they are laid out
+  // (content-visibility), so the place is put right in the next frame.
   function show(turn) {
-    rows[turn].scrollIntoView({ block: "center" });
+    const put = () => rows[turn].scrollIntoView({ block: "center", behavior: "instant" });
+    put();
+    requestAnimationFrame(put);
   }
 
   function open(turn) {

@@ -291,6 +291,10 @@ def test_two_thousand_turns_fit_in_a_mail(sketch: Sketch, tmp_path: Path, opened
     page = opened(path).page
     page.keyboard.press("p")
     turn = page.evaluate("document.activeElement.closest('.turn').id")
+    page.evaluate(
+        "() => new Promise((done) => { let left = 3; const frame = () =>"
+        "left-- ? requestAnimationFrame(frame) : done(); frame(); })"
+    )
     box = page.locator(f"#{turn}").bounding_box()
     assert 0 < box["y"] < 900
     page.get_by_role("radio", name="Teaching").check(force=True)
