@@ -22,7 +22,7 @@ from alliance.model.errors import (
 from alliance.model.formats import SUFFIXES
 from alliance.model.formats.columns import check_columns
 from alliance.model.formats.encoding import check_encoding
-from alliance.model.formats.registry import FORMATS
+from alliance.model.formats.registry import FORMATS, NAMES
 from alliance.model.formats.roles import RoleMap
 from alliance.model.formats.source import RawSession, Source
 from alliance.serve.formats.label_studio_back import read_annotations
@@ -101,7 +101,7 @@ class _FileCheck:
         self._name = str(file)
         self._reading = reading
         self._found: dict[str, int] = {}  # each problem with its line
-        self._data: bytes | None = None  # a file that is small enough to be read again
+        self._data: bytes | None = None  # what can be read again without a row
         self._encoding = reading.encoding
         self.sessions = self.turns = 0
 
@@ -124,7 +124,10 @@ class _FileCheck:
             TranscriptError: at a problem that ends the reading.
             OSError: if it cannot be read.
         """
-        if self._file == STDIN or Path(self._file).stat().st_size <= _LARGEST:
+        if self._file == STDIN or (
+            # Others stay with their folder, where a ConvoKit corpus says who speaks.
+            self._format in _BY_ROWS and Path(self._file).stat().st_size <= _LARGEST
+        ):
             self._data = _read(self._file)
         if self._reading.format is not None or not self._is_coding():
             self._transcript()
@@ -208,7 +211,9 @@ class _FileCheck:
 
     @property
     def _format(self) -> str:
-        return self._reading.format or SUFFIXES.get(PurePath(self._name).suffix.lower(), "")
+        path = PurePath(self._name)
+        known = NAMES.get(path.name.lower()) or SUFFIXES.get(path.suffix.lower(), "")
+        return self._reading.format or known
 
     def _lines(self) -> list[str] | None:
         """The lines of a file whose rows can be taken out one by one; None for others."""

@@ -57,6 +57,20 @@ def test_nothing_wrong(alliance: Run, tmp_path: Path) -> None:
     assert alliance("validate", path, "-q").stderr == ""
 
 
+def test_a_convokit_corpus_is_one(alliance: Run, tmp_path: Path) -> None:
+    lines = (
+        '{"id": "b", "conversation_id": "a", "speaker": "s2", "reply-to": "a", "timestamp": 5,'
+        ' "text": "Hi."}\n'
+        '{"id": "a", "conversation_id": "a", "speaker": "s1", "reply-to": null, "timestamp": 1,'
+        ' "text": "Hello."}\n'
+    )
+    saved(tmp_path, "utterances.jsonl", lines)
+    speakers = '{"s1": {"meta": {"role": "therapist"}}, "s2": {"meta": {"role": "client"}}}'
+    saved(tmp_path, "speakers.json", speakers)
+    result = alliance("validate", tmp_path)
+    assert (result.exit_code, result.stdout) == (0, ""), "turns in the order of reply"
+
+
 def test_what_label_writes_is_valid(alliance: Run, tmp_path: Path) -> None:
     path = saved(tmp_path, "b.txt", "T: Hello.\nC: I don't know.\nMum: Well.\nC: [sighs]\n")
     for name in ("csv", "jsonl", "parquet", "xlsx"):
