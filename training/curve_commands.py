@@ -41,11 +41,11 @@ def learning_curve(
     beside our own, and is scored on sessions that it has not seen. It shows where more coding
     still pays; a network reaches more, and takes hours.
 
+    \b
     Examples:
       alliance learning-curve my_codings.csv
-
       alliance learning-curve theirs.xlsx --map their_codes.csv --sizes 5,10,20,40
-    """
+    """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.training import corpora
     from alliance.training.files import write_json
     from alliance.training.learning_curve import advice, curve_markdown

@@ -35,11 +35,11 @@ def export(
     The new form is compared with its source on authored sessions, and refused if it labels them
     differently.
 
+    \b
     Examples:
       alliance export runs/teacher-cv/all -o stronger-model
-
       alliance export my-model --form weights8 -o my-smaller-model
-    """
+    """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     prepare("alliance export", threads, quiet=quiet)
     from alliance.training import corpora
     from alliance.training.reexport import reexport

@@ -107,13 +107,12 @@ def train(
 ) -> None:
     """Train a model on coded sessions and write a model folder that `--model` takes.
 
+    \b
     Examples:
       alliance train --corpus my_codings.csv -o my-model
-
       alliance train --corpus theirs.csv --map their_codes.csv --role Anna=client -o my-model
-
       alliance train mine.toml --corpus mine=codings.jsonl -o my-model
-    """
+    """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.training.config import RECIPE, TrainingConfig
 
     settings = TrainingConfig.from_file(config or RECIPE)
@@ -189,11 +188,11 @@ def crossvalidate(
     Test fold k; fold k+1 for stopping, calibration and thresholds; the other three folds and the
     sessions of our own for training. Writes report.json, from which the model card is filled.
 
+    \b
     Examples:
       alliance crossvalidate --annomi AnnoMI-simple.csv -o runs/cv
-
       alliance crossvalidate student.toml --teacher runs/teacher-cv -o runs/student-cv
-    """
+    """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.training.config import RECIPE, TrainingConfig
 
     settings = TrainingConfig.from_file(config or RECIPE)
