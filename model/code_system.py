@@ -140,7 +140,9 @@ def code_system(name_or_file: str | Path | None) -> CodeSystem:
             f"{path}: expected {', '.join(BUILT_IN)} or a readable map of codes (CSV in UTF-8), "
             f"found none; check the name"
         ) from error
-    reader = csv.DictReader(io.StringIO(text))
+    # Excel writes semicolons where the comma is the decimal sign.
+    separator = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=separator)
     columns = {(name or "").strip().casefold(): name for name in reader.fieldnames or ()}
     if not {"code", "label"} <= columns.keys():
         raise InputError(

@@ -100,6 +100,7 @@ def agree(
     from alliance.serve.agreement import report
     from alliance.serve.agreement.disagreements import write_disagreements
     from alliance.serve.agreement.sources import gather
+    from alliance.serve.wording import counted
 
     if kind not in CODE_KINDS:
         raise ConfigError(f"--codes: expected {_KINDS}, found '{kind}'; choose one")
@@ -125,7 +126,7 @@ def agree(
     if disagreements is not None:
         texts = {session.id: session for session in said} if transcript else None
         count = write_disagreements(disagreements, panel, texts=texts)
-        print(f"{disagreements}: {count:,} turns on which coders differ", file=sys.stderr)
+        print(f"{disagreements}: {counted(count, 'turn')} on which coders differ", file=sys.stderr)
     for path, text in (
         (markdown, report.markdown(figures) if markdown else ""),
         (html, report.html(figures) if html else ""),

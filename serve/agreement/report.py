@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from alliance.model.markdown import estimate, table
+from alliance.serve.wording import counted
 
 __all__ = ["Table", "html", "markdown", "tables"]
 
@@ -95,9 +96,9 @@ def introduction(figures: Mapping[str, Any]) -> str:
     """What was compared, in a sentence."""
     people = [coder["name"] for coder in figures["coders"]]
     return (
-        f"{len(people)} coders ({', '.join(people)}), {figures['turns']:,} turns of "
-        f"{figures['sessions']:,} sessions; all of them coded {figures['turns_coded_by_all']:,} "
-        f"turns. Codes: {figures['kind']}."
+        f"{len(people)} coders ({', '.join(people)}), {counted(figures['turns'], 'turn')} of "
+        f"{counted(figures['sessions'], 'session')}; all of them coded "
+        f"{counted(figures['turns_coded_by_all'], 'turn')}. Codes: {figures['kind']}."
     )
 
 

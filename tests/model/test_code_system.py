@@ -47,6 +47,9 @@ def test_a_map(tmp_path: Path) -> None:
     assert system.read("DR") == Code(Label.CONFRONTATION)
     assert system.read("mm hm") is None
     assert system.read("Resolution") == Code(Label.ALLIANCE_POSITIVE, Marker.PR)
+    semicolons = file.with_name("german.csv")
+    semicolons.write_text(file.read_text(encoding="utf-8-sig").replace(",", ";"), encoding="utf-8")
+    assert code_system(semicolons).codes == system.codes
     with pytest.raises(LookupError, match=r"map map\.csv \(IR1, DR, mm-hm, resolution\)"):
         system.read("W1")
 

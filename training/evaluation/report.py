@@ -23,9 +23,10 @@ from alliance.training.evaluation.tables import groups_markdown, markdown
 __all__ = ["CLAIMS", "html_report", "markdown_report"]
 
 CLAIMS: Final = (
-    "These figures say how well a model repeats codes that language-model coders gave by following "
-    "a codebook; **no clinician has validated them**. It is an aid to research and training, to "
-    "find turns worth reading, and **not a score of a therapist** or of a client."
+    "These figures say how well a model repeats the codes of a corpus. Those of our own corpora "
+    "were given by language-model coders who followed a codebook; **no clinician has validated "
+    "them**. It is an aid to research and training, to find turns worth reading, and **not a score "
+    "of a therapist** or of a client."
 )
 """What every report opens with."""
 

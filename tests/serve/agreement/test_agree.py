@@ -81,7 +81,7 @@ def test_in_a_terminal(codings: Path, alliance: Run) -> None:
     result = alliance("agree", codings / "anna.csv", codings / "ben.csv")
     assert result.exit_code == 0, result.stderr
     out = result.stdout
-    assert "2 coders (anna, ben), 3 turns of 1 sessions" in " ".join(out.split())
+    assert "2 coders (anna, ben), 3 turns of 1 session" in " ".join(out.split())
     for said in ("Cohen's κ", "Gwet's AC1", "Krippendorff's α", "anna (rows) and ben (columns)"):
         assert said in out
 
@@ -102,7 +102,7 @@ def test_json_report_and_disagreements(codings: Path, alliance: Run) -> None:
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)
     assert figures["pairs"][0]["confusion"] == [[1, 0, 0, 0], [0, 0, 0, 1], [0] * 4, [0, 0, 0, 1]]
-    assert "1 turns on which coders differ" in result.stderr
+    assert "1 turn on which coders differ" in result.stderr
     with files["csv"].open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert rows == [
