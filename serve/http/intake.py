@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request
@@ -294,40 +295,47 @@ def _read_file(
             encoding=options.encoding,
         ):
             if len(sessions) == max_sessions:
-                raise _unreadable(f"expected at most {max_sessions} sessions, found more")
+                raise _unread(f"expected at most {max_sessions} sessions, found more")
             sessions.append(within_limits(session))
     return Work(sessions, options.purpose, options.include_text, single=False)
 
 
+_ADVICE: Final = (
+    "mend the file, or say how to read it with 'format', 'encoding', 'columns' or 'roles'"
+)
+
+
 @contextmanager
-def reading_problems(name: str, options: UploadOptions) -> Iterator[None]:
+def reading_problems(name: str, options: UploadOptions, *, advice: str = _ADVICE) -> Iterator[None]:
     """What keeps a file from being read, as a problem that repeats nothing of it.
 
     Args:
         name: the file's name, if it has one.
         options: how it is to be read.
+        advice: what to do, in the words of who asked: fields of the API, or of a form.
 
     Raises:
         Problem: 422 in the place of whatever the readers raise.
     """
     chosen = options.format
+    unreadable = partial(_unread, advice=advice)
     if chosen is not None and chosen not in FORMATS:
-        raise _unreadable(f"expected one of the formats {', '.join(FORMATS)}, found another")
+        raise unreadable(f"expected one of the formats {', '.join(FORMATS)}, found another")
     if chosen is None and not name:
-        raise _unreadable("expected a file with a name, or the field 'format', found neither")
+        raise unreadable("expected a file with a name, or the field 'format', found neither")
     try:
         yield
     except UnknownSpeakerError as error:
         count = len(error.speakers)
-        raise _unreadable(
+        raise unreadable(
             f"expected every speaker's role to be known, found {count} whose role is not, first",
             line=error.line,
             errors=[_unknown_speaker(["file"])],
         ) from None
     except TranscriptError as error:
-        raise _unreadable(_expected(error.problem), line=error.line) from None
+        raise unreadable(_expected(error.problem), line=error.line) from None
     except ConfigError as error:
-        raise _unreadable(_expected(str(error))) from None
+        raise unreadable(_expected(str(error))) from None
     except MissingExtraError as error:
         raise Problem(
             422,
@@ -359,9 +367,12 @@ def _expected(problem: str) -> str:
     return f"{_QUOTED.sub('a field', wanted)}, found something else"
 
 
-def _unreadable(
-    problem: str, *, line: int | None = None, errors: Sequence[Mapping[str, Any]] = ()
+def _unread(
+    problem: str,
+    *,
+    advice: str = _ADVICE,
+    line: int | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
 ) -> Problem:
     where = "" if line is None else f" in line {line}"
-    advice = "mend the file, or say how to read it with 'format', 'encoding', 'columns' or 'roles'"
     return Problem(422, "File cannot be read", f"{problem}{where}; {advice}", errors=errors)

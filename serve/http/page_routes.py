@@ -7,7 +7,7 @@ from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from alliance.model.explain import explain
 from alliance.model.labelled import LabelledSession, Purpose, unlabelled_reason
@@ -38,7 +38,8 @@ __all__ = ["router"]
 router: Final = APIRouter(prefix="/page", include_in_schema=False)
 
 _EXAMPLE: Final = "first_strain.vtt"
-_WHY: Final = ENGLISH["why_below"]  # the page asks for reasons one turn at a time
+_WHY: Final = ENGLISH["why_above"]  # the page asks for reasons one turn at a time
+_LISTED: Final = 500  # stored sessions of a page
 _PLAIN: Final = UploadOptions(format=None, encoding=None)
 
 Labels = Annotated[Caller, Depends(require("label"))]
@@ -72,7 +73,7 @@ async def preview(request: Request, caller: Labels) -> dict[str, Any]:
 
 def _previews(content: bytes, name: str, options: UploadOptions) -> list[Preview]:
     found: list[Preview] = []
-    with reading_problems(name, options):
+    with reading_problems(name, options, advice=ENGLISH["read_advice"]):
         for one in previews(
             io.BytesIO(content),
             name=name or "session",
@@ -174,6 +175,27 @@ def _shown(labelled: Mapping[Purpose, LabelledSession], *, chosen: Purpose) -> d
     }
 
 
+@router.get("/sessions")
+async def sessions(
+    request: Request,
+    caller: Reads,
+    after: Annotated[str, Query(pattern=r"^(ses_[0-9a-f]{32})?$")] = "",
+) -> dict[str, Any]:
+    """A page of the stored sessions, under the ids by which those who stored them know them."""
+    if request.app.state.store is None:
+        return {"sessions": [], "next": None}
+    from alliance.serve.http.store_calls import call, store_of
+
+    store = store_of(request)
+    found = await call(
+        lambda: store.sessions.page(caller, after=after, limit=_LISTED, given_ids=True)
+    )
+    return {
+        "sessions": [{**one.to_dict(), "given_id": one.given_id} for one in found],
+        "next": found[-1].id if len(found) == _LISTED else None,
+    }
+
+
 @router.get("/sessions/{session_id}")
 async def stored(request: Request, caller: Reads, session_id: str) -> dict[str, Any]:
     """A stored session: its timeline as it was stored, and what people say of its turns."""
@@ -188,6 +210,34 @@ async def stored(request: Request, caller: Reads, session_id: str) -> dict[str, 
         "given_id": given_id,
         "annotations": [one.to_dict() for one in annotations],
     }
+
+
+@router.get("/sessions/{session_id}/purposes")
+async def purposes(request: Request, caller: Reads, session_id: str) -> dict[str, Any]:
+    """A stored session under every purpose's thresholds, so that they can be switched.
+
+    What was stored stays what it is; for the other purposes the model reads the session again,
+    which only the one that labelled it may do.
+    """
+    if not caller.may("label"):
+        raise _not_found("session")
+    stored_one, _ = await _stored(request, caller, session_id)
+    queue = _queue(request)
+
+    def made() -> dict[str, Any]:
+        labelled = queue.classifier.label_for(stored_one.session)
+        chosen = stored_one.model.purpose
+        if labelled[chosen].model != stored_one.model:
+            raise Problem(
+                409,
+                "Labelled by another model",
+                "expected a session that this server's model has labelled, found one of another "
+                "model; open its transcript again to see it under other thresholds",
+            )
+        return _shown({**labelled, chosen: stored_one}, chosen=chosen)
+
+    (shown,) = await queue.run_all([made], turns=len(stored_one.session.turns))
+    return {"html": shown["html"]}
 
 
 async def _stored(request: Request, caller: Caller, session_id: str) -> tuple[LabelledSession, str]:

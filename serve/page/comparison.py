@@ -55,7 +55,8 @@ class Agreement:
             same label throughout.
         ac1: Gwet's AC1 of the four labels; None without a turn.
         rupture_kappa: Cohen's κ of rupture or not; None as for ``kappa``.
-        marker_turns: turns with the same label and a marker from both.
+        marker_turns: turns with the same label and a marker from both; neutral ones are left
+            out, whose only code would always agree.
         same_marker: the share of those with the same marker (0-1); None without such a turn.
     """
 
@@ -155,7 +156,7 @@ def _agreement(first: str, second: str, one: Coding, other: Coding) -> Agreement
     marked = [
         a.marker is b.marker
         for a, b in pairs
-        if a.label is b.label and a.marker is not None and b.marker is not None
+        if a.label is b.label is not Label.NEUTRAL and a.marker is not None and b.marker is not None
     ]
     return Agreement(
         first,

@@ -26,7 +26,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "nav_start": "Transcripts",
         "nav_training": "Training room",
         "nav_playlist": "Playlist",
-        "keys": "Keys",
+        "keys": "Keyboard",
         "log_out": "Log out",
         "honest": (
             "Labels come from a model trained on language-model codings; no clinician has "
@@ -50,6 +50,10 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "drop_formats": "Reads {formats}. Nothing is kept unless you say so.",
         "example": "Look at an example session",
         "options": "The file is not read as it should be?",
+        "read_advice": (
+            "mend the file, or say below how to read it, under “The file is not read as it should "
+            "be?”"
+        ),
         "option_format": "Format",
         "option_format_auto": "by the file’s ending",
         "option_encoding": "Encoding",
@@ -61,6 +65,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "stored": "Stored sessions",
         "stored_hint": "Encrypted on this server; visible to your group alone.",
         "stored_none": "None yet. A session is stored only where you choose it.",
+        "stored_session": "Session",
         "stored_when": "Stored",
         "stored_turns": "Turns",
         "stored_reviewed": "Reviewed",
@@ -186,7 +191,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "presenter_end": "End",
         "presenter_keys": "Space reveals · ← → move · Esc ends",
         # Keys.
-        "keys_title": "Keys",
+        "keys_title": "Keyboard",
         "keys_letters": "Single-letter keys are on",
         "keys_close": "Close",
         "key_d": "disagree with the selected turn’s label",
@@ -209,6 +214,8 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_failed": "The server did not answer. Is it still running?",
         "js_stored": "Stored for {who}, {time}.",
         "js_kept": "Kept in this window only. Save your labels before you close it.",
+        "js_thresholds": "Other thresholds",
+        "js_thresholds_ready": "Thresholds can be switched now.",
         "js_kept_in_store": "The session is in the store now.",
         "js_agree": "Agree",
         "js_disagree": "Disagree",
@@ -227,6 +234,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_marker_first": "Choose a label; its markers follow.",
         "js_note": "Note",
         "js_save": "Save",
+        "js_save_keys": "Ctrl Enter",
         "js_cancel": "Cancel",
         "js_choose_label": "Choose a label first.",
         "js_reviewed": "{count} reviewed",
@@ -250,7 +258,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_why_turns": "It rests on turns nearby:",
         "js_why_nothing": "No single word or turn nearby carries it.",
         "js_why_note": "This is what the model went by, not what moved the speaker.",
-        "why_below": "Ask for it below; it takes a few seconds.",
+        "why_above": "Ask for it with the button above; it takes a few seconds.",
         "js_jumped": "{label}: turn {turn}",
         "js_none_left": "No {label} further on.",
         "js_no_words": "(no words)",

@@ -27,7 +27,7 @@ from alliance.model.session import Session, Turn
 from alliance.serve.report.making import view_of, write_report
 from alliance.serve.sessions import example_file
 
-__all__ = ["long_session", "measure"]
+__all__ = ["ACTS", "KEY", "PAINTED", "long_session", "measure"]
 
 _SEED: Final = 7
 _RUN: Final = (6, 20)  # turns in a row taken from the example
@@ -35,7 +35,7 @@ _TURN_MS: Final = 4000
 _PATIENCE_MS: Final = 120_000
 
 # From the event until the frame after it has been painted.
-_PAINTED: Final = """(act) => new Promise((done) => {
+PAINTED: Final = """(act) => new Promise((done) => {
   const began = performance.now();
   act();
   requestAnimationFrame(() => {
@@ -44,9 +44,9 @@ _PAINTED: Final = """(act) => new Promise((done) => {
     channel.port2.postMessage(0);
   });
 })"""
-_KEY: Final = "document.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
-_ACTS: Final = {
-    "jump_ms": _KEY % "n",
+KEY: Final = "document.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
+ACTS: Final = {
+    "jump_ms": KEY % "n",
     "purpose_ms": (
         "(() => { const off = [...document.querySelectorAll('[name=purpose]')]"
         ".find((one) => !one.checked); off.click(); })()"
@@ -141,8 +141,8 @@ def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
             for name, value in zip(("first_paint_ms", "loaded_ms"), opened, strict=True):
                 if value is not None:
                     taken.setdefault(name, []).append(value)
-            for name, act in _ACTS.items():
-                value = page.evaluate(f"() => ({_PAINTED})(() => {{ {act} }})")
+            for name, act in ACTS.items():
+                value = page.evaluate(f"() => ({PAINTED})(() => {{ {act} }})")
                 taken.setdefault(name, []).append(value)
             page.close()
         version = browser.version

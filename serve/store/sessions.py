@@ -28,7 +28,15 @@ from alliance.serve.store.errors import StoreDamagedError
 from alliance.serve.store.idempotency import Idempotency, made_once
 from alliance.serve.store.tables import AnnotationRow, SessionRow, TurnRow
 
-__all__ = ["Sessions", "StoredSession", "data_key_of", "labelled_of", "row_of", "turn_of"]
+__all__ = [
+    "Sessions",
+    "StoredSession",
+    "data_key_of",
+    "facts_of",
+    "labelled_of",
+    "row_of",
+    "turn_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class StoredSession:
         expires_at: when the retention period ends and it is erased; None for never.
         turns: how many turns it has.
         annotated_turns: how many of them somebody has annotated.
+        given_id: the id that its sender gave it, where that was asked for; may hold a name.
     """
 
     id: str
@@ -48,9 +57,10 @@ class StoredSession:
     expires_at: dt.datetime | None
     turns: int
     annotated_turns: int = 0
+    given_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
+        """JSON-ready values, all but the given id."""
         return {
             "id": self.id,
             "created_at": self.created_at.isoformat(),
@@ -144,13 +154,19 @@ class Sessions:
             idempotency.check_body(row.body_digest, data_key_of(row, self._store_key))
             return _told(row, _annotated(db, row.id))
 
-    def page(self, actor: Actor, *, after: str = "", limit: int = 100) -> list[StoredSession]:
+    def page(
+        self, actor: Actor, *, after: str = "", limit: int = 100, given_ids: bool = False
+    ) -> list[StoredSession]:
         """The group's sessions, the oldest first.
 
         Args:
             actor: who asks.
             after: the last id of the page before.
             limit: how many at most.
+            given_ids: whether the ids that their senders gave them are decrypted too.
+
+        Raises:
+            StoreDamagedError: if a given id is asked for and does not authenticate.
         """
         annotated = (
             select(
@@ -169,7 +185,14 @@ class Sessions:
         )
         with self._database.transaction() as db:
             record(db, actor, Action.SESSIONS_LISTED)
-            return [_told(row, count or 0) for row, count in db.execute(query)]
+            return [
+                _told(row, count or 0, given_id=self._given_id(row) if given_ids else None)
+                for row, count in db.execute(query)
+            ]
+
+    def _given_id(self, row: SessionRow) -> str:
+        given: str = facts_of(row, data_key_of(row, self._store_key))["id"]
+        return given
 
     def get(
         self, actor: Actor, session_id: str, *, action: Action = Action.SESSION_READ
@@ -267,9 +290,15 @@ def data_key_of(row: SessionRow, store_key: StoreKey) -> DataKey:
     return store_key.unwrap(row.data_key, place=_key_place(row.id))
 
 
+def facts_of(row: SessionRow, key: DataKey) -> Mapping[str, Any]:
+    """What is stored of a session apart from its turns: given id, date, model and the like."""
+    facts: Mapping[str, Any] = json.loads(key.open(row.facts, place=f"sessions/{row.id}/facts"))
+    return facts
+
+
 def labelled_of(db: Transaction, row: SessionRow, key: DataKey) -> tuple[LabelledSession, str]:
     """The labelled session under its opaque id, and the id that its sender gave it."""
-    facts: Mapping[str, Any] = json.loads(key.open(row.facts, place=f"sessions/{row.id}/facts"))
+    facts = facts_of(row, key)
     stored = db.scalars(select(TurnRow).where(TurnRow.session_id == row.id).order_by(TurnRow.n))
     turns = tuple(
         LabelledTurn.from_dict(json.loads(key.open(one.content, place=_turn_place(row.id, one.n))))
@@ -315,8 +344,10 @@ def _annotated(db: Transaction, session_id: str) -> int:
     return db.scalar(count) or 0
 
 
-def _told(row: SessionRow, annotated: int = 0) -> StoredSession:
-    return StoredSession(row.id, row.created_at, row.expires_at, row.turns, annotated)
+def _told(row: SessionRow, annotated: int = 0, *, given_id: str | None = None) -> StoredSession:
+    return StoredSession(
+        row.id, row.created_at, row.expires_at, row.turns, annotated, given_id=given_id
+    )
 
 
 def _json(value: Any) -> bytes:

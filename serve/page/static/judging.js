@@ -35,28 +35,33 @@ export function judgingForm({
     "form",
     { class: "judging", on: { submit } },
     el(
-      "fieldset",
-      { class: "labels" },
-      el("legend", {}, words.label),
-      labels.map((label, place) =>
-        el(
-          "label",
-          { class: `choice ${label.letter}` },
-          labelInputs[place],
-          el("kbd", { "aria-hidden": "true" }, String(place + 1)),
-          sign(label.label),
-          el("span", {}, el("b", {}, label.title), el("small", {}, label.definition)),
+      "div",
+      { class: "fields" },
+      el(
+        "fieldset",
+        { class: "labels" },
+        el("legend", {}, words.label),
+        labels.map((label, place) =>
+          el(
+            "label",
+            { class: `choice ${label.letter}` },
+            labelInputs[place],
+            el("kbd", { "aria-hidden": "true" }, String(place + 1)),
+            sign(label.label),
+            el("span", {}, el("b", {}, label.title), el("small", {}, label.definition)),
+          ),
         ),
       ),
+      markerBox,
+      el("label", { class: "note" }, words.note, note),
     ),
-    markerBox,
-    el("label", { class: "note" }, words.note, note),
     problem,
     save
       ? el(
           "p",
           { class: "actions" },
           el("button", { class: "primary" }, words.save),
+          el("kbd", { "aria-hidden": "true" }, words.save_keys),
           cancel ? el("button", { type: "button", on: { click: cancel } }, words.cancel) : null,
         )
       : null,
@@ -138,11 +143,11 @@ export function judgingForm({
     save(judgement());
   }
 
-  // The browser would put it in the middle; what stands above it should stay in sight.
+  // The browser would put it in the middle; what stands above it should stay in sight, if it can.
   function showFocus(input) {
     input.focus({ preventScroll: true });
     if (bring) bring(element);
-    else input.closest("label").scrollIntoView({ block: "nearest", behavior: "instant" });
+    input.closest("label").scrollIntoView({ block: "nearest", behavior: "instant" });
   }
 
   element.addEventListener("keydown", (event) => {

@@ -6,7 +6,7 @@ import { saveCoding } from "./files.js";
 import { judgingForm } from "./judging.js";
 import { addMoment } from "./playlist.js";
 import { judge, keep, othersOf, reviewer, room, setReviewer, takeOwn } from "./room.js";
-import { post } from "./server.js";
+import { get, post } from "./server.js";
 import { mountTimeline } from "./timeline.js";
 
 const view = $('[data-view="timeline"]');
@@ -17,6 +17,7 @@ let handle = null;
 let selected = null;
 let purpose = null; // whose thresholds were chosen in the timeline, if any
 let open = null; // {turn, block}: where the details stand that were opened last
+const drafts = new Map(); // forms by turn, begun and neither saved nor cancelled
 
 export function setUp() {
   field.addEventListener("change", () => {
@@ -51,16 +52,47 @@ export function setUp() {
 export function show(given) {
   session = given;
   selected = open = purpose = null;
+  drafts.clear();
   $("h1 bdi", view).textContent = session.title;
   $("[data-facts]", view).textContent = session.facts;
   field.value = reviewer();
+  mount();
+  $("[data-store-it]", view).hidden =
+    session.stored || !session.request || !room.state.store || !room.state.may.includes("label");
+}
+
+function mount() {
   // The server made this HTML and escaped every word of the transcript in it.
   place.innerHTML = session.shown.html;
   handle?.destroy?.();
   handle = mountTimeline($(".timeline", place));
-  $("[data-store-it]", view).hidden =
-    session.stored || !session.request || !room.state.store || !room.state.may.includes("label");
+  if (session.stored && !$(".purposes", place) && room.state.may.includes("label")) {
+    $(".top", place).append(
+      el("button", { type: "button", on: { click: otherThresholds } }, words.thresholds),
+    );
+  }
   showMarks();
+}
+
+// A session is stored as it was labelled for one purpose; the model reads it again for the others.
+async function otherThresholds({ target }) {
+  const asked = session;
+  target.disabled = true;
+  announce(words.busy);
+  try {
+    const { html } = await get(`/page/sessions/${session.stored}/purposes`);
+    asked.shown = { ...asked.shown, html };
+    if (session !== asked || view.hidden) return;
+    const [turn, form] = [selected, open && isOpen(open.turn) ? open.turn : null];
+    mount();
+    if (form !== null) $(`#turn-${form} .no`, place).click();
+    else if (turn !== null) handle.select(turn);
+    $("[name=purpose]:checked", place).focus({ preventScroll: true });
+    announce(words.thresholds_ready);
+  } catch (failure) {
+    target.disabled = false;
+    notice(failure.message);
+  }
 }
 
 function onKey(event) {
@@ -106,7 +138,7 @@ function goTo(letter, step) {
 
 function disagree(turn) {
   if (!isOpen(turn)) $(`#turn-${turn} .no`, place).click();
-  fillBlock({ editing: true });
+  fillBlock({ edit: true });
 }
 
 async function agree(turn) {
@@ -130,6 +162,7 @@ async function store(turn, judgement) {
     else notice(failure.message);
     return;
   }
+  drafts.delete(turn);
   const time = new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
   const status = session.unsaved ? words.kept : fill(words.stored, { who: reviewer(), time });
   showMarks();
@@ -145,10 +178,10 @@ function row(title, ...content) {
   return el("div", {}, el("dt", {}, title), el("dd", {}, ...content));
 }
 
-function fillBlock({ editing = false, status = "" } = {}) {
+function fillBlock({ edit = false, status = "" } = {}) {
   const { turn, block } = open;
   const model = modelOf(turn);
-  open.form = null;
+  open.form = drafts.get(turn) ?? null;
   if (!model) {
     block.hidden = true;
     return;
@@ -156,17 +189,19 @@ function fillBlock({ editing = false, status = "" } = {}) {
   const own = session.judgements.get(turn);
   const others = othersOf(session, turn);
   const role = session.turns[turn].speaker;
-  if (editing) {
+  if (edit && !open.form) {
     open.form = judgingForm({
       role,
       given: own,
       bring: () => bring($(`#turn-${turn}`, place)),
       save: (judgement) => store(turn, judgement),
       cancel: () => {
+        drafts.delete(turn);
         fillBlock();
-        $("button", block)?.focus();
+        $("button", open.block)?.focus();
       },
     });
+    drafts.set(turn, open.form);
   }
   const button = (name, key, act) =>
     el("button", { type: "button", "aria-keyshortcuts": key, on: { click: act } }, name, " ", el("kbd", { "aria-hidden": "true" }, key));
@@ -193,7 +228,7 @@ function fillBlock({ editing = false, status = "" } = {}) {
           )
         : null,
     ),
-    ...(editing
+    ...(open.form
       ? [open.form.element]
       : [
           el(
@@ -207,7 +242,7 @@ function fillBlock({ editing = false, status = "" } = {}) {
         ]),
     status ? el("p", { class: "small status" }, status) : "",
   );
-  if (!editing) return;
+  if (!edit) return;
   open.form.focus({ preventScroll: true });
   bring($(`#turn-${turn}`, place));
 }

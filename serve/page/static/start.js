@@ -39,7 +39,7 @@ export async function show() {
   const sessions = [];
   let after = "";
   do {
-    const page = await get(`/v1/sessions?limit=1000&after=${after}`);
+    const page = await get(`/page/sessions?after=${after}`);
     sessions.push(...page.sessions);
     after = page.next;
   } while (after);
@@ -51,7 +51,8 @@ export async function show() {
       el(
         "tr",
         {},
-        el("td", {}, el("a", { href: `#/sessions/${one.id}` }, when(one.created_at))),
+        el("th", { scope: "row" }, el("a", { href: `#/sessions/${one.id}` }, el("bdi", {}, one.given_id))),
+        el("td", { class: "small" }, when(one.created_at)),
         el("td", { class: "number" }, String(one.turn_count)),
         el("td", { class: "number" }, String(one.annotated_turns)),
       ),
@@ -77,10 +78,13 @@ async function read(file) {
     else form.append(field.name, value);
   }
   if (Object.keys(columns).length) form.append("columns", JSON.stringify(columns));
-  await open(() => postForm("/page/preview", form));
+  await open(() => postForm("/page/preview", form), (failure) => {
+    // How a file is to be read can be said there.
+    if (failure.status === 422) $(".options", view).open = true;
+  });
 }
 
-async function open(ask) {
+async function open(ask, failed = () => {}) {
   notice("");
   announce(words.busy);
   drop.classList.add("is-busy");
@@ -89,6 +93,7 @@ async function open(ask) {
     location.hash = "#/roles";
   } catch (failure) {
     notice(failure.message);
+    failed(failure);
   } finally {
     drop.classList.remove("is-busy");
   }

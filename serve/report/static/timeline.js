@@ -73,7 +73,8 @@ export function mountTimeline(root, data) {
     if (panel.scrollHeight <= panel.clientHeight) return;
     const [inner, outer] = [card.getBoundingClientRect(), panel.getBoundingClientRect()];
     if (inner.top < outer.top || inner.bottom > outer.bottom) {
-      panel.scrollTop += inner.top - outer.top - 48;
+      const head = panel.querySelector(".panel-head").offsetHeight;
+      panel.scrollTop += inner.top - outer.top - head - 8;
     }
   }
 

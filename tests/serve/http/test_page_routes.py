@@ -1,7 +1,9 @@
 """What the page asks for, without a browser."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from starlette.testclient import TestClient
 from alliance.serve.http.keys import Scope
 from alliance.serve.http.keys_file import KeysFile
 from alliance.serve.page.teaching_set import teaching_set
+from alliance.serve.store.audit import Service
+from alliance.serve.store.store import Store
 
 MARKER = "Xq7marker"
 TURNS = [
@@ -152,3 +156,47 @@ def test_why_names_the_words_that_a_label_rests_on(client: TestClient) -> None:
 
 def test_no_stored_session_without_a_store(client: TestClient) -> None:
     problem(client.get(f"/page/sessions/ses_{'0' * 32}"), 404)
+    problem(client.get(f"/page/sessions/ses_{'0' * 32}/purposes"), 404)
+    assert client.get("/page/sessions").json() == {"sessions": [], "next": None}
+
+
+def test_a_preview_advises_in_the_words_of_the_page(client: TestClient) -> None:
+    file = {"file": ("x.vtt", b"no cue")}
+    detail = problem(client.post("/page/preview", files=file), 422)
+    assert "The file is not read as it should be?" in detail
+    assert "'columns'" not in detail
+    assert "'columns'" in problem(client.post("/v1/timelines", files=file), 422)
+
+
+def test_stored_sessions_are_listed_by_the_ids_they_were_given(storing: TestClient) -> None:
+    asked = {"session": {"id": f"mine {MARKER}", "turns": TURNS}, "roles": {"Anna": "client"}}
+    made = storing.post("/v1/sessions", json=asked).json()["id"]
+    given = {one["id"]: one["given_id"] for one in storing.get("/page/sessions").json()["sessions"]}
+    assert given[made] == f"mine {MARKER}"
+    # The API's list goes on telling no name.
+    assert MARKER not in storing.get("/v1/sessions?limit=1000").text
+
+
+def test_a_stored_session_is_shown_for_every_purpose_when_asked(
+    storing: TestClient, store: Store
+) -> None:
+    asked = {**SESSION, "purpose": "teaching"}
+    made = storing.post("/v1/sessions", json=asked).json()["id"]
+    first = storing.get(f"/page/sessions/{made}").json()["html"]
+    assert 'name="purpose"' not in first
+    html = storing.get(f"/page/sessions/{made}/purposes").json()["html"]
+    assert re.findall(r'name="purpose" value="(\w+)"( checked)?', html) == [
+        ("screening", ""),
+        ("research", ""),
+        ("teaching", " checked"),
+    ]
+    problem(storing.get(f"/page/sessions/ses_{'0' * 32}/purposes"), 404)
+
+    group = Service("local")
+    found = store.sessions.get(group, made)
+    assert found is not None
+    _, labelled, _ = found
+    others = replace(labelled, model=replace(labelled.model, name="another"))
+    kept = store.sessions.add(group, others)
+    detail = problem(storing.get(f"/page/sessions/{kept.id}/purposes"), 409)
+    assert "another model" in detail

@@ -204,6 +204,77 @@ def test_without_a_store_labels_are_saved_as_files(
     assert (table.coder, codes_of(table)) == ("AB", {1: "W2", 4: "C1"})
 
 
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
+def test_save_and_the_chosen_marker_stay_in_sight(
+    serving: Serving, visiting: Visiting, transcript: Path, size: tuple[int, int]
+) -> None:
+    width, height = size
+    visit = visiting(serving(), viewport={"width": width, "height": height})
+    visit.opened(transcript)
+    visit.press("c", "d", "2", "7")
+    save = visit.page.get_by_role("button", name="Save", exact=True).bounding_box()
+    marker = visit.page.locator(".markers .choice:has(:checked)").bounding_box()
+    assert save["y"] + save["height"] <= height
+    assert marker["y"] + marker["height"] <= save["y"]
+    strip = visit.page.locator(".strip-box").bounding_box()
+    assert strip["y"] + strip["height"] <= marker["y"]
+
+
+def test_a_form_begun_outlives_other_thresholds_and_closed_details(
+    serving: Serving, visiting: Visiting, transcript: Path
+) -> None:
+    visit = visiting(serving())
+    page = visit.page
+    visit.opened(transcript)
+    visit.press("c", "d", "2", "5", "Tab")
+    page.keyboard.type("not yet sure")
+
+    def form() -> tuple[str, list[str]]:
+        chosen = page.locator(".judging input:checked").evaluate_all("all => all.map(i => i.value)")
+        return page.locator(".judging textarea").input_value(), chosen
+
+    begun = ("not yet sure", ["withdrawal", "W5"])
+    assert form() == begun
+    page.get_by_role("radio", name="Screening").check(force=True)
+    assert form() == begun
+    page.locator(f"#turn-{CONFRONTATION} .no").click()
+    assert page.locator(".judging").count() == 0
+    page.locator("#turn-1 .no").click()
+    assert page.locator(".judging").count() == 0
+    page.locator(f"#turn-{CONFRONTATION} .no").click()
+    assert form() == begun
+    page.get_by_role("button", name="Cancel").click()
+    page.locator("#turn-1 .no").click()
+    page.locator(f"#turn-{CONFRONTATION} .no").click()
+    assert page.locator(".judging").count() == 0
+
+
+def test_a_stored_session_gets_other_thresholds_when_asked(
+    serving: Serving, visiting: Visiting, store: Store, transcript: Path
+) -> None:
+    visit = visiting(serving(store))
+    page = visit.page
+    visit.choose(transcript)
+    visit.roles(Weber="therapist", Anna="client", Nurse="other")
+    page.locator("[name=keep]").check()
+    page.locator("button[value=show]").click()
+    visit.view("timeline")
+    page.reload()
+    visit.view("timeline")
+    assert page.locator("[name=purpose]").count() == 0
+    visit.press("c", "a")
+    visit.says("Stored for local")
+    page.get_by_role("button", name="Other thresholds").click()
+    visit.says("Thresholds can be switched")
+    assert page.evaluate("document.activeElement.value") == "research"
+    assert "you: ▲ confrontation" in page.locator(f"#turn-{CONFRONTATION} .own-mark").inner_text()
+    page.get_by_role("radio", name="Screening").check(force=True)
+    assert page.locator(".timeline").get_attribute("data-purpose") == "screening"
+    visit.at("")
+    row = visit.view("start").locator("[data-stored] tbody tr")
+    assert row.locator("th").inner_text().lower() == "first visit"
+
+
 def test_the_reason_for_a_label_is_told_when_asked(
     serving: Serving, visiting: Visiting, transcript: Path
 ) -> None:
@@ -334,6 +405,8 @@ def test_the_playlist_and_the_presenters_view(
     names = [marker.entry.name for marker in Marker if marker.label.is_rupture]
     assert not any(name in presenter.inner_text() for name in names)
     visit.press("Space")
+    seen = "one => one.getBoundingClientRect().bottom <= innerHeight"
+    assert presenter.locator(".reveal > :last-child").evaluate(seen)
     revealed = presenter.locator(".reveal").inner_text()
     assert any(name in revealed for name in names)
     assert "ask the group first" in revealed
@@ -422,8 +495,10 @@ def test_a_file_that_cannot_be_read_says_why(
     visit.page.set_input_files("[data-file]", path)
     notice = visit.page.locator("[data-notice]")
     notice.wait_for()
-    assert notice.inner_text().startswith("expected ")
+    assert notice.inner_text().lower().startswith("expected ")
     assert "secret" not in notice.inner_text()
+    # What it advises is in sight.
+    assert visit.page.locator("[name=encoding]").is_visible()
 
 
 VIEWS = ("start", "roles", "timeline", "training", "coding", "comparison", "playlist", "presenter")

@@ -60,6 +60,12 @@ def test_differences_are_told_of_the_first_coding() -> None:
     assert made.agreements[0].same_marker == 0.0
 
 
+def test_neutral_turns_say_nothing_of_markers() -> None:
+    a = {0: CodedTurn(N, Marker.N), 1: CodedTurn(N, Marker.N), 2: CodedTurn(W, W1)}
+    (one,) = compare({"a": a, "b": {**a, 2: CodedTurn(W, W2)}}).agreements
+    assert (one.marker_turns, one.same_marker) == (1, 0.0)
+
+
 def test_a_marker_of_another_label_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a marker of the label neutral, found W1"):
         CodedTurn(N, W1)

@@ -48,7 +48,7 @@ def test_every_word_of_the_template_is_used() -> None:
     plain = {key for key in ENGLISH if not key.startswith(SCRIPT_PREFIX)}
     used = set(re.findall(r'words(?:\.|\[")(\w+)', TEMPLATE))
     made = {f"option_column_{field}" for field in ("text", "speaker", "session")}
-    elsewhere = {"why_below"}  # goes into the timeline
+    elsewhere = {"why_above", "read_advice"}  # go into the timeline, and into what is refused
     assert plain - used - made - elsewhere == set()
 
 

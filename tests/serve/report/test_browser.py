@@ -93,6 +93,23 @@ def test_the_strip_is_a_slider_over_the_turns(opened: Open, report: Path) -> Non
 
 
 @pytest.mark.parametrize(("near", "last"), [(True, 26), (False, 36)])
+def test_the_strip_takes_less_room_once_it_sticks(opened: Open, report: Path) -> None:
+    page = opened(report).page
+    box, level = page.locator(".strip-box"), page.locator(".strip .level")
+    tall = box.bounding_box()["height"]
+    place = "one => one.getBoundingClientRect().top + scrollY"
+    end = page.locator("#turn-36").evaluate(place)
+    page.keyboard.press("p")
+    page.locator(".strip-box.is-folded").wait_for()
+    assert not level.is_visible()
+    assert page.locator(".strip .axis").is_visible()
+    assert box.bounding_box()["height"] < tall - 40
+    assert page.locator("#turn-36").evaluate(place) == pytest.approx(end, abs=1)
+    page.evaluate("scrollTo(0, 0)")
+    page.locator(".strip-box:not(.is-folded)").wait_for()
+    assert level.is_visible()
+
+
 def test_only_ruptures_with_three_turns_around(
     opened: Open, report: Path, near: bool, last: int
 ) -> None:

@@ -52,6 +52,17 @@ def test_another_group_sees_nothing(
     assert store.sessions.get(anna, stored.id) is not None
 
 
+def test_a_page_names_given_ids_only_when_asked(
+    store: Store, sketch: Sketch, anna: Service
+) -> None:
+    store.sessions.add(anna, sketch("tN", session_id="mine-7"))
+    (one,) = store.sessions.page(anna, given_ids=True)
+    assert one.given_id == "mine-7"
+    assert "mine-7" not in one.to_dict().values()
+    (one,) = store.sessions.page(anna)
+    assert one.given_id is None
+
+
 def test_pages_are_in_the_order_of_age(store: Store, sketch: Sketch, anna: Service) -> None:
     stored = sorted(store.sessions.add(anna, sketch("tN")).id for _ in range(5))
     first = [one.id for one in store.sessions.page(anna, limit=3)]
