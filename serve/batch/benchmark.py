@@ -21,7 +21,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -61,10 +61,16 @@ def main() -> None:
         figures[part] = {
             "measured": _PARTS[part](given),
             "machine": _machine(),
-            "command": shlex.join(["python", "-m", _NAME, *sys.argv[1:]]),
+            "command": _command(sys.argv[1:]),
         }
         given.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         print(f"{part}: {json.dumps(figures[part]['measured'])}", file=sys.stderr)
+
+
+def _command(words: Sequence[str]) -> str:
+    """What was called; of folders of this machine the names alone."""
+    named = [Path(word).name if Path(word).is_absolute() else word for word in words]
+    return shlex.join(["python", "-m", _NAME, *named])
 
 
 def _coded(given: argparse.Namespace) -> Any:

@@ -10,7 +10,14 @@ _HEAD = """\
 
 How fast a corpus is labelled, measured by `python -m alliance.serve.batch.benchmark`. Filled from
 `figures/speed.json`; the figures of one part were measured in one run, and only ratios within a
-part mean anything on another machine."""
+part mean anything on another machine, or on one that was busy. The forms all have the same weights,
+those that ship; float32 and the forms made from it have the lean graph of
+`training/lean_graph.py`."""
+
+_CAUTION: Final = (
+    "The network was trained on sessions of this corpus, so F1 says nothing of how well it labels, "
+    "only whether ways of running it differ."
+)
 
 
 def card(figures: Mapping[str, Any]) -> str:
@@ -72,7 +79,8 @@ def _backends(measured: Mapping[str, Any]) -> str:
         )
     text = (
         f"## Forms of the network\n\n{measured['turns']:,} turns of {measured['sessions']} coded "
-        f"sessions.\n\n{_table(rows)}"
+        f"sessions. {_CAUTION} ONNX Runtime, OpenVINO and torch all have packages for Linux, "
+        f"Windows and macOS on arm64.\n\n{_table(rows)}"
     )
     return text + (f"\n\nLeft out: {'; '.join(left_out)}." if left_out else "")
 
@@ -97,7 +105,9 @@ def _rival(measured: Mapping[str, Any]) -> str:
                 f"{measured.get(f'times_{key}', 1):.1f}",
             )
         )
-    return f"## The usual way\n\n{measured['turns']:,} turns, all cores.\n\n{_table(rows)}"
+    return (
+        f"## The usual way\n\n{measured['turns']:,} turns, all cores. {_CAUTION}\n\n{_table(rows)}"
+    )
 
 
 def _end_to_end(measured: Mapping[str, Any]) -> str:
@@ -105,8 +115,9 @@ def _end_to_end(measured: Mapping[str, Any]) -> str:
         f"## From CSV to CSV\n\n{measured['turns']:,} turns by {measured['workers']} windows at "
         f"once: {measured['end_to_end_turns_per_second']:.0f} turns/s. The bare backend reaches "
         f"{measured['bare_tokens_per_second']:.0f} tokens/s, the whole way "
-        f"{measured['ratio']:.0%} of that (median of rounds). Of each token of the input "
-        f"{measured['encoded_per_input_token']} are encoded, since windows overlap."
+        f"{measured['ratio']:.0%} of that (median of rounds); by processor time, in which other "
+        f"work on the machine does not show, {measured['processor_time_ratio']:.0%}. Of each token "
+        f"of the input {measured['encoded_per_input_token']} are encoded, since windows overlap."
     )
 
 
@@ -138,7 +149,7 @@ def _linear(measured: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in measured
     ]
-    return f"## By size\n\n{_table(rows)}"
+    return f"## By size\n\nLabelled by {measured[0]['model']}.\n\n{_table(rows)}"
 
 
 _PARTS: Final[Mapping[str, Callable[[Any], str]]] = {
