@@ -1,9 +1,10 @@
 """Word documents (.docx): one session, in paragraphs, in tables, or in both.
 
-Paragraphs are read like the lines of a plain text. A table of turns has a column for the speaker
-and one for what was said, and perhaps one for the time: by its header (named as in CSV files), by
-the header of the table before, or by what stands in its columns. In a table without a column for
-the speaker the text may name the speakers itself (``T: …``); one that does neither is no talk.
+Paragraphs are read like the lines of a plain text, or of a meeting program's export (as Teams saves
+its transcripts). A table of turns has a column for the speaker and one for what was said, and
+perhaps one for the time: by its header (named as in CSV files), by the header of the table before,
+or by what stands in its columns. In a table without a column for the speaker the text may name the
+speakers itself (``T: …``); one that does neither is no talk.
 
 In a table an empty speaker's cell goes on with the turn above, since where a row breaks is layout
 in Word; a row that holds one merged cell is a heading. Headings and titles are no turns, and
@@ -13,6 +14,7 @@ neither is a head before the talk (``Therapist: Dr. Lee``) or a legend (``T | th
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from alliance.model.formats.exports import turns_of_export
 from alliance.model.formats.plain import turns_of_lines, without_line_numbers
 from alliance.model.formats.prefixes import Prefixes
 from alliance.model.formats.source import RawSession, RawTurn, Source
@@ -89,6 +91,12 @@ def _lines(paragraph: Paragraph) -> Iterator[tuple[str, int]]:
 
 
 def _turns(parts: Sequence[_Part], source: Source) -> list[RawTurn]:
+    if len(parts) == 1 and not parts[0].turns:
+        exported = turns_of_export(parts[0].lines)
+        for turn in exported or ():
+            turn.line = parts[0].numbers[(turn.line or 1) - 1]
+        if exported is not None:
+            return exported
     lines = without_line_numbers([line for part in parts for line in part.lines])
     prefixes = Prefixes(lines, source.roles)
     start = 0

@@ -67,6 +67,26 @@ def test_paragraphs(said: Said) -> None:
     assert said("a.docx", saved(document)) == [*PAIR, (T, "Well."), (C, "Yes.")]
 
 
+@pytest.mark.parametrize("sign", ["\n", "\n\n"])
+def test_what_teams_saves(read: Read, sign: str) -> None:
+    document = docx.Document()
+    for time, name, text in (
+        ("0:0:5.120 --> 0:0:8.300", "Dr. Lee", "How are you?"),
+        ("0:0:8.900 --> 0:0:9.400", "Anna Berg", "Fine,\nreally."),
+        ("0:0:9.900 --> 0:0:10.400", "Dr. Lee", "Good."),
+    ):
+        for line in f"{time}{sign}{name}{sign}{text}".split("\n\n"):
+            document.add_paragraph(line)
+    (session,) = read("a.docx", saved(document), roles={"Anna Berg": "client"})
+    assert [(t.speaker, t.text, t.start_ms, t.end_ms) for t in session.turns] == [
+        (T, "How are you?", 5_120, 8_300),
+        (C, "Fine, really.", 8_900, 9_400),
+        (T, "Good.", 9_900, 10_400),
+    ]
+    with pytest.raises(UnknownSpeakerError, match=r"a\.docx, paragraph \d: .* 'Anna Berg'"):
+        read("a.docx", saved(document))
+
+
 def test_line_numbers_in_the_margin(said: Said) -> None:
     document = docx.Document()
     for number, text in enumerate(
