@@ -80,6 +80,7 @@ def deidentify_files(
     names: Sequence[str] = (),
     review: Path | None = None,
     more: Sequence[Finder] = (),
+    all_capitals: bool = False,
     complain: Callable[[str], None],
 ) -> DeidReport:
     """Write de-identified transcripts.
@@ -96,6 +97,7 @@ def deidentify_files(
         review: the list of what was replaced, and of what was left for a person to judge. It
             tells what was said.
         more: further finders.
+        all_capitals: whether every word with a capital within a sentence is taken for a name.
         complain: told of each input that fails.
 
     Raises:
@@ -118,7 +120,9 @@ def deidentify_files(
                 complain(report.failures[-1])
                 continue
             for session in reading.sessions(Path(file)):
-                made = deidentify(session, pseudonyms, names=known, more=more)
+                made = deidentify(
+                    session, pseudonyms, names=known, more=more, all_capitals=all_capitals
+                )
                 write(made.session)
                 note(made.replacements)
                 report.add(made)

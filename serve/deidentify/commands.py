@@ -59,6 +59,14 @@ def deid(
         Path | None,
         typer.Option(metavar="FILE", help="A text file of names to look for, one a line."),
     ] = None,
+    capitals: Annotated[
+        bool,
+        typer.Option(
+            "--capitals",
+            help="Take every other word with a capital within a sentence for a name too: far more "
+            "names are found, and more is replaced that need not be.",
+        ),
+    ] = False,
     month_first: Annotated[
         bool, typer.Option("--month-first", help="3/4/2024 is the fourth of March.")
     ] = False,
@@ -83,8 +91,9 @@ def deid(
     In a text without capitals names count in small letters too, but for those that are words
     (Will, Grace). Rules for English.
 
-    Left for you to judge, and listed by --review: other words with a capital, days such as "the
-    3rd".
+    Left for you to judge, and listed by --review: other words with a capital, most of them names
+    (put those that are into --names and run it again, or replace all of them with --capitals), and
+    days such as "the 3rd".
 
     No rule finds every name, place or story that tells who somebody is. Read the result before it
     leaves the house.
@@ -112,6 +121,7 @@ def deid(
         names=known,
         review=review,
         more=[presidio_finder()] if presidio else [],
+        all_capitals=capitals,
         complain=lambda line: print(f"alliance: {line}", file=sys.stderr),
     )
     if mapping is not None:

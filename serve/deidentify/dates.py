@@ -70,7 +70,8 @@ def _words(match: re.Match[str], days: int) -> str | None:
     written = full if len(name) > 4 or name.lower() in _MONTHS else full[:3]
     written = written.capitalize() if name[0].isupper() else written
     # "May" is short and whole at once; a dot belongs to what is cut off.
-    dot = match["dot"] if written.lower() != full else ""
+    whole = name.lower() in _MONTHS  # then the dot ends the sentence
+    dot = match["dot"] if written.lower() != full or whole else ""
     year = f"{match['comma']} {moved.year}" if match["year"] else ""
     if match["first"]:
         suffix = _suffix(moved.day) if match["suffix1"] else ""

@@ -16,6 +16,7 @@ from alliance.serve.deidentify.words import (
 )
 
 __all__ = [
+    "capitals",
     "introduced_names",
     "introduced_places",
     "is_name",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 _TITLE: Final = (
-    r"(?:dr|mr|mrs|ms|miss|mx|prof|professor|doctor|nurse|aunt|auntie|aunty|uncle|sister|brother|"
+    r"(?:dr|mr|mister|mrs|ms|miss|mx|prof|professor|doctor|nurse|aunt|auntie|aunty|uncle|sister|brother|"
     r"father|cousin|reverend|rev|pastor|rabbi|imam|judge|sergeant|officer|coach)"
 )
 _RELATION: Final = (
@@ -56,14 +57,16 @@ _IN_SMALL_LETTERS: Final = re.compile(
 )
 _PLACES: Final = re.compile(
     r"\b(?i:(?:liv(?:e|es|ed|ing)|born|raised|grew up|mov(?:e|es|ed|ing)|work(?:s|ed|ing)?|"
-    r"stud(?:y|ies|ied|ying)|based|flat|house|home|job|back)(?: up| down| over| back| out)?"
-    r" (?:in|to|near|at|from|around|outside)|(?:i'm|am|is|are|come|comes|came|originally) from)"
+    r"stud(?:y|ies|ied|ying)|based)(?: up| down| over| back| out)? "
+    r"(?:in|to|near|at|from|around|outside)|(?:flat|house|home|job|back) (?:in|at|near)|"
+    r"(?:i'm|am|is|are|come|comes|came|originally) from)"
     rf"(?: the)? ({CAPITALISED}(?: {CAPITALISED}){{0,2}})"
 )
 _MAY_BE: Final = re.compile(rf"(?<=[^\W\d_A-Z,;] ){FULL_NAME}|(?<=[,;\d] ){FULL_NAME}")
 _SAYS: Final = re.compile(
     rf"(?:^|[.?!…] ){CAPITALISED}(?= (?:said|says|told|tells|asked|asks|texted|rang|phoned)\b)"
 )
+_CAPITAL: Final = "capital letter"
 _DAY: Final = re.compile(
     r"\b(?:on|by|since|until|till|from|before|after) the \d{1,2}(?:st|nd|rd|th)\b"
 )
@@ -148,6 +151,11 @@ def known_places(text: str, places: Iterable[str]) -> Iterator[Finding]:
             yield Finding(match.start(), match.end(), Kind.PLACE, rule, match[0])
 
 
+def capitals(text: str) -> list[str]:
+    """Words with a capital within a sentence, most of them names of somebody or something."""
+    return [one.text for one in to_judge(text) if one.rule == _CAPITAL]
+
+
 def to_judge(text: str) -> Iterator[Finding]:
     """What may tell who somebody is, for a person to judge: capitals in a sentence, "the 3rd"."""
     for match in _DAY.finditer(text):
@@ -160,7 +168,7 @@ def to_judge(text: str) -> Iterator[Finding]:
                 continue
             if not _is_verb_or_month(text, match):
                 start = match.end() - len(piece)
-                yield Finding(start, match.end(), Kind.UNSURE, "capital letter", piece)
+                yield Finding(start, match.end(), Kind.UNSURE, _CAPITAL, piece)
 
 
 def _names_alone(word: str) -> bool:

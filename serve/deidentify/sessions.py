@@ -11,6 +11,7 @@ from alliance.model.session import Session, Turn
 from alliance.serve.deidentify.finding import find
 from alliance.serve.deidentify.kinds import Finder, Kind
 from alliance.serve.deidentify.names import (
+    capitals,
     introduced_names,
     introduced_places,
     is_name,
@@ -57,6 +58,7 @@ def deidentify(
     *,
     names: Iterable[str] = (),
     more: Sequence[Finder] = (),
+    all_capitals: bool = False,
 ) -> Deidentified:
     """Replace what the rules find: in turns, in other people's names, in the identifiers.
 
@@ -68,11 +70,14 @@ def deidentify(
         pseudonyms: what stands in for what; new ones are added.
         names: names that are known, of all the sessions.
         more: further finders.
+        all_capitals: whether every word with a capital within a sentence is taken for a name.
     """
     known = [*names, *_people(session)]
     places: dict[str, None] = {}
     for turn in session.turns:
         known += introduced_names(turn.text)
+        if all_capitals:
+            known += capitals(turn.text)
         places |= dict.fromkeys(introduced_places(turn.text))
     parts = variants(known)
     client = session.client_id or session.id

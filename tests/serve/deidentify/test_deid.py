@@ -132,6 +132,9 @@ def test_who_goes_by_a_name(speaker: str, name: bool) -> None:
         ("Sept. 20, 2021", "Oct. 4, 2021"),
         ("1 May", "15 May"),
         ("20th of may", "3rd of june"),
+        ("14 november.", "28 november."),
+        ("20 May.", "3 June."),
+        ("Apr. 20", "May 4"),
         ("Dec 25", "Jan 8"),
         ("30 February", None),
         ("45/45/2024", None),
@@ -292,6 +295,20 @@ def test_what_is_written_can_be_read_again(
     result = alliance("label", out)
     assert result.exit_code == 0, result.stderr
     assert len(result.stdout.splitlines()) == 5
+
+
+def test_every_capital_may_be_taken_for_a_name(transcript: Path, alliance: Run) -> None:
+    transcript.write_text(
+        "T: So Denise left?\nC: Denise did, on Tuesdays, on the 3rd. In May I saw Lidl.\n",
+        encoding="utf-8",
+    )
+    out = transcript.parent / "o.csv"
+    result = alliance("deid", transcript, "-o", out, "--capitals")
+    assert "name 3; left for you to judge: 1" in result.stderr
+    text = out.read_text(encoding="utf-8")
+    assert "Denise" not in text
+    assert "Lidl" not in text
+    assert "did, on Tuesdays, on the 3rd. In May I saw" in text
 
 
 def test_a_bad_file_costs_only_itself(transcript: Path, tmp_path: Path, alliance: Run) -> None:
