@@ -108,7 +108,7 @@ CIS: Final = CodeSystem(
         "DRM": Code(Label.CONFRONTATION),
         "RI": None,
         "N": Code(Label.NEUTRAL, Marker.N),
-        "neutral": Code(Label.NEUTRAL, Marker.N),
+        Label.NEUTRAL.value: Code(Label.NEUTRAL, Marker.N),
     },
 )
 """The main classes of the CIS (Colli & Lingiardi 2009): collaborative processes (CP) and

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from alliance.model.backend import OnnxBackend, silent_runtime
 from alliance.model.errors import ConfigError
+from alliance.training.lean_graph import write_lean
 from alliance.training.network import Network
 
 
@@ -145,6 +145,7 @@ def quantise_weights(source: Path, target: Path) -> None:
     quantizer = MatMulNBitsQuantizer(model, algo_config=settings)
     quantizer.process()
     quantizer.model.save_model_to_file(str(target))
+    write_lean(target, target)
 
 
 def _quantise_embedding(graph: Any) -> None:
@@ -177,7 +178,7 @@ def _quantise_embedding(graph: Any) -> None:
 
 
 def _keep_float(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
+    write_lean(source, target)
 
 
 @contextmanager

@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from alliance.model.codebook import Label
+from alliance.model.episodes import Kind, RuptureEpisode
 from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledSession
-from alliance.model.timeline import RuptureEpisode, Timeline, timeline
+from alliance.model.timeline import Timeline, timeline
 from alliance.serve.formats.characters import utf8_safe
 from alliance.serve.formats.sessions import SingleSessionWriter
 from alliance.serve.wording import names, outcome, span
@@ -24,9 +26,9 @@ __all__ = ["VttWriter"]
 _LONGEST_QUOTE: Final = 160  # characters
 _LEAST_MS: Final = 1_000  # how long a cue lasts whose end is not known, or is its start
 _TITLES: Final = {
-    "withdrawal": "withdrawal rupture",
-    "confrontation": "confrontation rupture",
-    "mixed": "withdrawal and confrontation rupture",
+    Kind.WITHDRAWAL: Label.WITHDRAWAL.title,
+    Kind.CONFRONTATION: Label.CONFRONTATION.title,
+    Kind.MIXED: "withdrawal and confrontation rupture",
 }
 
 
@@ -47,7 +49,7 @@ class VttWriter(SingleSessionWriter):
     def _ruptures(self, made: Timeline) -> Iterator[str]:
         for number, episode in enumerate(made.episodes):
             lines = [
-                f"{_TITLES[episode.kind.value]}, {span(episode.onset, episode.last)}, "
+                f"{_TITLES[episode.kind]}, {span(episode.onset, episode.last)}, "
                 f"intensity {episode.intensity:.2f}",
                 f"{names(episode.markers)} ({', '.join(role.value for role in episode.speakers)})",
                 outcome(made, number),
