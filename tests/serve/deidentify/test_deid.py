@@ -110,6 +110,7 @@ def test_what_is_left_for_a_person_to_judge() -> None:
     text = "We met Oliver in Manchester on the 3rd. Jane said No, but in May I can't."
     assert _left(text) == ["Oliver", "Manchester", "the 3rd", "Jane"]
     assert _left("We met Oliver", "Oliver") == []
+    assert _left("and Mum Anna and Mum") == ["Anna"]
 
 
 @pytest.mark.parametrize(
