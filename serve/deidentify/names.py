@@ -169,33 +169,6 @@ def to_judge(text: str) -> Iterator[Finding]:
             if not piece:
                 continue
             if not _is_verb_or_month(text, match):
-                yield Finding(match.start(), match.end(), Kind.NAME, rule, match[0])
-
-
-def known_places(text: str, places: Iterable[str]) -> Iterator[Finding]:
-    """Where places stand as whole words."""
-    for place in places:
-        for match in re.finditer(rf"(?<!\w){re.escape(place)}(?!\w)", text):
-            rule = "place that is introduced"
-            yield Finding(match.start(), match.end(), Kind.PLACE, rule, match[0])
-
-
-def capitals(text: str) -> list[str]:
-    """Words with a capital within a sentence, most of them names of somebody or something."""
-    return [one.text for one in to_judge(text) if one.rule == _CAPITAL]
-
-
-def to_judge(text: str) -> Iterator[Finding]:
-    """What may tell who somebody is, for a person to judge: capitals in a sentence, "the 3rd"."""
-    for match in _DAY.finditer(text):
-        start = text.index(" the ", match.start()) + 1
-        yield Finding(start, match.end(), Kind.UNSURE, "day of a month", text[start : match.end()])
-    for pattern in (_MAY_BE, _SAYS):
-        for match in pattern.finditer(text):
-            piece = match[0].lstrip(".?!… ")
-            if all(word.casefold().strip("'’") in NO_NAMES for word in piece.split()):
-                continue
-            if not _is_verb_or_month(text, match):
                 start = match.end() - len(piece)
                 yield Finding(start, match.end(), Kind.UNSURE, _CAPITAL, piece)
 
