@@ -205,6 +205,7 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "js_review": "Your review",
         "js_too_large": "A file may have {size} MB at most; this one is larger.",
         "js_busy": "Reading the session …",
+        "js_busy_turns": "Reading {count} turns; a long session takes a while …",
         "js_many": "{count} sessions in this file; choose one.",
         "js_turns": "{count} turns",
         "js_turn": "Turn {turn}",

@@ -195,6 +195,10 @@ ENGLISH: Final[Strings] = MappingProxyType(
         "overview_session": "Session",
         "overview_turns": "Turns",
         "overview_strip": "Episodes, client, therapist",
+        "overview_ticks": (
+            "In a miniature, bars are episodes and a label is a tick: down for withdrawal, up for "
+            "confrontation, a short one for alliance-positive."
+        ),
         "overview_episodes": "Episodes",
         "overview_unrepaired": "Without repair signal",
         "overview_cut_off": "{count} cut off by the end",

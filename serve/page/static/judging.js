@@ -55,16 +55,16 @@ export function judgingForm({
       markerBox,
       el("label", { class: "note" }, words.note, note),
     ),
-    problem,
     save
       ? el(
-          "p",
+          "div",
           { class: "actions" },
+          problem,
           el("button", { class: "primary" }, words.save),
           el("kbd", { "aria-hidden": "true" }, words.save_keys),
           cancel ? el("button", { type: "button", on: { click: cancel } }, words.cancel) : null,
         )
-      : null,
+      : problem,
   );
   showMarkers();
 

@@ -56,7 +56,7 @@ function reveal() {
   const moment = room.showing.moments[place];
   $(".reveal", stage).replaceChildren(...labelsOf(moment));
   $("[data-reveal]", view).disabled = true;
-  $(".reveal", stage).scrollIntoView({ block: "nearest" });
+  $(".reveal", stage).scrollIntoView({ block: "nearest", behavior: "instant" });
   announce(
     [...moment.said.map((one) => `${one.who}: ${inWords(one.label, one.marker)}`), moment.why].join(". "),
   );

@@ -87,6 +87,7 @@ function showTurns() {
 }
 
 async function go(how) {
+  if (view.classList.contains("is-busy")) return;
   const problem = $("[data-problem]", view);
   const given = [...roles.values()];
   problem.textContent = "";
@@ -101,7 +102,9 @@ async function go(how) {
     roles: Object.fromEntries(roles),
     include_text: true,
   };
-  announce(words.busy);
+  const busy = $("[data-busy]", view);
+  busy.textContent = fill(words.busy_turns, { count: chosen.turns.length });
+  announce(busy.textContent);
   view.classList.add("is-busy");
   try {
     const shown = await post("/page/timeline", request);
@@ -120,5 +123,6 @@ async function go(how) {
     notice(failure.message);
   } finally {
     view.classList.remove("is-busy");
+    busy.textContent = "";
   }
 }

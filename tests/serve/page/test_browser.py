@@ -220,6 +220,47 @@ def test_save_and_the_chosen_marker_stay_in_sight(
     assert strip["y"] + strip["height"] <= marker["y"]
 
 
+def test_a_server_that_stops_leaves_the_form_and_says_so_beside_save(
+    serving: Serving, visiting: Visiting, store: Store, transcript: Path
+) -> None:
+    visit = visiting(serving(store), expected=("ERR_FAILED",))
+    page = visit.page
+    visit.choose(transcript)
+    visit.roles(Weber="therapist", Anna="client", Nurse="other")
+    page.locator("[name=keep]").check()
+    page.locator("button[value=show]").click()
+    visit.view("timeline")
+    visit.press("c", "d", "2", "5")
+    page.route("**/annotation", lambda route: route.abort())
+    page.get_by_role("button", name="Save", exact=True).click()
+    problem = page.locator(".judging .problem", has_text="The server did not answer")
+    problem.wait_for()
+    box = problem.bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= page.viewport_size["height"]
+    assert page.locator(".judging input:checked").count() == 2
+    page.unroute("**/annotation")
+    page.get_by_role("button", name="Save", exact=True).click()
+    visit.says("Stored for local")
+
+
+def test_a_session_that_is_read_says_so_and_is_asked_for_once(
+    serving: Serving, visiting: Visiting, transcript: Path
+) -> None:
+    visit = visiting(serving())
+    page = visit.page
+    visit.choose(transcript)
+    visit.roles(Weber="therapist", Anna="client", Nurse="other")
+    held: list[Any] = []
+    page.route("**/page/timeline", lambda route: held.append(route))
+    page.locator("button[value=show]").click()
+    page.locator("[data-busy]", has_text="Reading 7 turns").wait_for()
+    page.locator("button[value=blind]").click()
+    assert len(held) == 1
+    held[0].continue_()
+    visit.view("timeline")
+
+
 def test_a_form_begun_outlives_other_thresholds_and_closed_details(
     serving: Serving, visiting: Visiting, transcript: Path
 ) -> None:
@@ -405,7 +446,7 @@ def test_the_playlist_and_the_presenters_view(
     names = [marker.entry.name for marker in Marker if marker.label.is_rupture]
     assert not any(name in presenter.inner_text() for name in names)
     visit.press("Space")
-    seen = "one => one.getBoundingClientRect().bottom <= innerHeight"
+    seen = "one => one.getBoundingClientRect().bottom <= innerHeight + 1"
     assert presenter.locator(".reveal > :last-child").evaluate(seen)
     revealed = presenter.locator(".reveal").inner_text()
     assert any(name in revealed for name in names)

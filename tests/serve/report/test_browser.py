@@ -92,7 +92,6 @@ def test_the_strip_is_a_slider_over_the_turns(opened: Open, report: Path) -> Non
     assert page.locator(".turn.is-selected").get_attribute("id") == "turn-22"
 
 
-@pytest.mark.parametrize(("near", "last"), [(True, 26), (False, 36)])
 def test_the_strip_takes_less_room_once_it_sticks(opened: Open, report: Path) -> None:
     page = opened(report).page
     box, level = page.locator(".strip-box"), page.locator(".strip .level")
@@ -110,6 +109,7 @@ def test_the_strip_takes_less_room_once_it_sticks(opened: Open, report: Path) ->
     assert level.is_visible()
 
 
+@pytest.mark.parametrize(("near", "last"), [(True, 26), (False, 36)])
 def test_only_ruptures_with_three_turns_around(
     opened: Open, report: Path, near: bool, last: int
 ) -> None:
