@@ -16,9 +16,11 @@ def learning_curve(
             metavar="CORPUS", help="A table of coded turns, or JSON lines of coded sessions."
         ),
     ],
-    alone: Annotated[
+    beside: Annotated[
         bool,
-        typer.Option("--alone", help="Train on these sessions alone, not beside ours."),
+        typer.Option(
+            "--beside-ours", help="Train on our sessions too each time; takes some minutes more."
+        ),
     ] = False,
     sizes: Annotated[
         str | None,
@@ -37,8 +39,8 @@ def learning_curve(
 ) -> None:
     """Say how many coded sessions you need: figures by the number trained on.
 
-    A quick rival (TF-IDF and a logistic regression) learns from more and more of your sessions,
-    beside our own, and is scored on sessions that it has not seen. It shows where more coding
+    A quick rival (TF-IDF and a logistic regression) learns from more and more of your sessions, and
+    is scored on sessions that it has not seen. It shows where more coding
     still pays; a network reaches more, and takes hours.
 
     \b
@@ -57,7 +59,7 @@ def learning_curve(
     except ValueError as error:
         raise ConfigError(f"--sizes: expected numbers such as 5,10,20, found '{sizes}'") from error
     sessions = Tables(code_map, role or (), tell).load(corpus)
-    ours = () if alone else (*corpora.authored(), *corpora.everyday())
+    ours = (*corpora.authored(), *corpora.everyday()) if beside else ()
     points = run(sessions, beside=ours, sizes=chosen, draws=draws, seed=seed, tell=tell)
     if output is not None:
         write_json(output, {"corpus": Path(corpus).name, "points": [p.to_dict() for p in points]})

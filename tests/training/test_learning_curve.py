@@ -88,7 +88,7 @@ def test_what_the_last_doubling_brought() -> None:
 def test_as_a_command(tmp_path: Path, coded_sessions: Make, write_coded_lines: Write) -> None:
     corpus, out = tmp_path / "mine.jsonl", tmp_path / "curve.json"
     write_coded_lines(corpus, coded_sessions(8))
-    words = ["learning-curve", str(corpus), "--alone", "--sizes", "2,6", "--draws", "2"]
+    words = ["learning-curve", str(corpus), "--sizes", "2,6", "--draws", "2"]
     result = CliRunner().invoke(app, [*words, "-o", str(out)])
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("| sessions | coded turns |")
