@@ -173,6 +173,8 @@ class EafDocument:
             raise self._error("expected UTF-8, found UTF-16; save the file again with ELAN")
         try:
             parser.Parse(self._data, True)
+            # Once more with its prefixes: other programs refuse one that nothing declares.
+            expat.ParserCreate(namespace_separator=" ").Parse(self._data, True)
         except expat.ExpatError as error:
             raise TranscriptError(
                 f"expected an ELAN file (XML), found what is not at column {error.offset + 1} "

@@ -269,3 +269,12 @@ def test_any_text_and_any_damage_end_in_a_file_or_an_error(
     path.write_bytes(whole[:at] + data + whole[at + len(data) :])
     with suppress(AllianceError):
         ET.fromstring(written("eaf", session, original=path))
+
+
+def test_a_prefix_that_nothing_declares_is_refused(tmp_path: Path, written: Write) -> None:
+    path = tmp_path / "prefix.eaf"
+    assert "xmlns:xsi" in ORIGINAL
+    path.write_text(ORIGINAL.replace("xmlns:xsi", "xmlns:xsl", 1), encoding="utf-8")
+    session = labelled(Session("s", (Turn("client", "Hm.", 0, 1500),)))
+    with pytest.raises(AllianceError, match="unbound prefix"):
+        written("eaf", session, original=path)
