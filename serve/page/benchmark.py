@@ -13,6 +13,7 @@ import shutil
 import statistics
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,10 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", type=Path, default=None)
     given = parser.parse_args(arguments)
-    json.dump(
-        measure(turns=given.turns, rounds=given.rounds, model=given.model), sys.stdout, indent=2
-    )
-    print()
+    with redirect_stdout(sys.stderr):  # the server's log is no figure
+        figures = measure(turns=given.turns, rounds=given.rounds, model=given.model)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":
