@@ -106,7 +106,7 @@ def _profile(given: argparse.Namespace) -> Any:
     if given.forms is not None:
         measured["operations"] = {
             name: pipeline.operators(given.forms / f"{name}.onnx")
-            for name in ("shipped", "lean", "float32")
+            for name in ("shipped", "float32")
         }
     return measured
 

@@ -11,8 +11,7 @@ _HEAD = """\
 How fast a corpus is labelled, measured by `python -m alliance.serve.batch.benchmark`. Filled from
 `figures/speed.json`; the figures of one part were measured in one run, and only ratios within a
 part mean anything on another machine, or on one that was busy. The forms all have the same weights,
-those that ship; float32 and the forms made from it have the lean graph of
-`training/lean_graph.py`."""
+those that ship, and the lean graph of `training/lean_graph.py`."""
 
 _CAUTION: Final = (
     "The network was trained on sessions of this corpus, so F1 says nothing of how well it labels, "
@@ -88,7 +87,7 @@ def _backends(measured: Mapping[str, Any]) -> str:
 def _rival(measured: Mapping[str, Any]) -> str:
     rows = [("way", "turns/s", "tokens/s", "macro-F1", "times slower")]
     names = {
-        "packed": "packed windows (ours, lean graph)",
+        "packed": "packed windows (ours)",
         "rival": "transformers, one window a turn, batches of 32",
         "rival_on_our_runtime": "one window a turn on our runtime",
     }

@@ -98,7 +98,8 @@ class JobStreams:
             first, *rest = chunk.split(b"\n")
             begun.append(first)
             size += len(first)
-            if size > self._line_bytes:
+            # Many lines, or a whole long one, may come at once.
+            if max(size, *map(len, rest), 0) > self._line_bytes:
                 raise Problem(
                     TOO_LONG,
                     "Line too long",

@@ -100,7 +100,7 @@ def serving(classifier: RuptureClassifier, without_store: str) -> Iterator[Calla
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop must not run on beside tests of another kind
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

@@ -68,7 +68,7 @@ def view(story: LabelledSession) -> TimelineView:
     return TimelineView.from_timelines(purposes_of(story).values())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop must not run on beside tests of another kind
 def browser() -> Iterator[Any]:
     """A Chromium that never reaches a network."""
     if CHROMIUM is None:

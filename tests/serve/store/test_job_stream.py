@@ -125,7 +125,9 @@ def test_the_first_line_may_be_a_session(serve: Serve) -> None:
         (OPTIONS + a_line("a") * 6, 413, "Too many sessions"),
     ],
 )
+@pytest.mark.parametrize("cut", [50, 1 << 20])
 def test_what_is_not_taken_leaves_nothing(
+    cut: int,
     serve: Serve,
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
@@ -136,7 +138,8 @@ def test_what_is_not_taken_leaves_nothing(
     monkeypatch.setattr(job_stream, "_PIECE", 100)
     monkeypatch.setattr(job_stream, "MAX_LINES", 5)
     client = serve(body_bytes=4000, job_bytes=10_000)
-    pieces = (content[at : at + 50] for at in range(0, len(content), 50))  # of unknown length
+    # Of unknown length; however it is cut into pieces on its way.
+    pieces = (content[at : at + cut] for at in range(0, len(content), cut))
     refused = client.post("/v1/jobs", content=pieces, headers=NDJSON)
     assert (refused.status_code, refused.json()["title"]) == (status, title)
     assert MARKER not in refused.text
