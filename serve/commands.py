@@ -19,15 +19,13 @@ from alliance.serve.options import (
     PurposeOption,
     RoleOption,
     ThreadsOption,
-    parse_columns,
-    parse_roles,
+    reading_of,
 )
 from alliance.serve.report.names import Names
 from alliance.serve.table import TableFormat
 
 if TYPE_CHECKING:
     from alliance.model.classifier import RuptureClassifier
-    from alliance.serve.inputs import Reading
 
 
 def label(
@@ -102,7 +100,7 @@ def label(
     from alliance.serve.labelling import label_files
     from alliance.serve.progress import make_progress
 
-    reading = _reading(role, column, encoding, input_format)
+    reading = reading_of(role, column, encoding, input_format)
     if engine is EngineName.LOCAL and workers is None:
         workers, threads = threads or cores(), 1
     # Windows side by side use cores better than threads within one.
@@ -188,7 +186,7 @@ def timeline(
         )
     if as_json and html is not None:
         raise ConfigError("expected --json or --html, found both; give one of them")
-    reading = _reading(role, column, encoding, input_format)
+    reading = reading_of(role, column, encoding, input_format)
     chosen = read_one(source, reading=reading, session_id=session)
     classifier = _load(model, threads)
     purposes = Purpose if html is not None else (purpose,)
@@ -212,22 +210,6 @@ def timeline(
         include_text=not no_text,
     )
     write_report(view, html)
-
-
-def _reading(
-    role: list[str] | None,
-    column: list[str] | None,
-    encoding: str | None,
-    input_format: str | None,
-) -> "Reading":
-    from alliance.serve.inputs import Reading
-
-    return Reading(
-        roles=parse_roles(role),
-        columns=parse_columns(column),
-        encoding=encoding,
-        format=input_format,
-    )
 
 
 def _load(model: Path | None, threads: int | None) -> "RuptureClassifier":

@@ -12,8 +12,7 @@ from alliance.serve.options import (
     InputFormatOption,
     NoTextOption,
     RoleOption,
-    parse_columns,
-    parse_roles,
+    reading_of,
 )
 
 __all__ = ["convert", "validate"]
@@ -76,13 +75,12 @@ def convert(
       alliance convert export.json -o coding.csv
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.serve.converting import convert_files
-    from alliance.serve.inputs import Reading
 
     report = convert_files(
         inputs,
         output,
         to=to,
-        reading=Reading(parse_roles(role), parse_columns(column), encoding, input_format),
+        reading=reading_of(role, column, encoding, input_format),
         labels=labels,
         original=original,
         include_text=not no_text,
@@ -124,10 +122,9 @@ def validate(
       alliance validate corpus.csv --role Anna=therapist --role Ben=client
       alliance validate coding_a.csv coding_b.xlsx
     """  # noqa: D301  # as above
-    from alliance.serve.inputs import Reading
     from alliance.serve.validating import validate_files
 
-    reading = Reading(parse_roles(role), parse_columns(column), encoding, input_format)
+    reading = reading_of(role, column, encoding, input_format)
     report = validate_files(inputs, reading=reading, tell=typer.echo)
     if not quiet:
         print(report, file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +11,9 @@ from alliance.model.errors import ConfigError
 from alliance.model.formats import FORMATS
 from alliance.model.labelled import Purpose
 from alliance.serve.report.names import Names
+
+if TYPE_CHECKING:
+    from alliance.serve.inputs import Reading
 
 RoleOption = Annotated[
     list[str] | None,
@@ -95,6 +98,22 @@ def parse_columns(given: Sequence[str] | None) -> Mapping[str, str]:
         ConfigError: if one is not a pair or a column is given twice.
     """
     return _pairs(given, "--column", "text=NAME")
+
+
+def reading_of(
+    role: Sequence[str] | None,
+    column: Sequence[str] | None,
+    encoding: str | None,
+    input_format: str | None,
+) -> "Reading":
+    """How transcripts are to be read, from the options as they were typed.
+
+    Raises:
+        ConfigError: as :func:`parse_roles` and :func:`parse_columns`.
+    """
+    from alliance.serve.inputs import Reading
+
+    return Reading(parse_roles(role), parse_columns(column), encoding, input_format)
 
 
 def _pairs(given: Sequence[str] | None, option: str, shape: str) -> dict[str, str]:

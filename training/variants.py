@@ -22,7 +22,7 @@ from alliance.model.session import Session
 from alliance.model.tokens import TokenIds
 from alliance.training.corpora import authored
 from alliance.training.forms import quantise_dynamic, without_chatter
-from alliance.training.lean_graph import lean_graph, write_lean
+from alliance.training.lean_graph import lean_graph
 
 __all__ = ["write_variants"]
 
@@ -40,8 +40,8 @@ def write_variants(model: Path, target: Path) -> None:
 
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(model / "model.onnx", target / "shipped.onnx")
-    write_lean(model / "model.onnx", target / "lean.onnx")
-    network = onnx.load(str(target / "lean.onnx"))
+    network = onnx.load(str(model / "model.onnx"))
+    lean_graph(network.graph)  # a folder that was exported before every export was lean
     _fold_weights(network.graph)
     onnx.save(network, str(target / "float32.onnx"))
     with without_chatter():

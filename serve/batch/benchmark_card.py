@@ -11,7 +11,9 @@ _HEAD = """\
 How fast a corpus is labelled, measured by `python -m alliance.serve.batch.benchmark`. Filled from
 `figures/speed.json`; the figures of one part were measured in one run, and only ratios within a
 part mean anything on another machine, or on one that was busy. The forms all have the same weights,
-those that ship, and the lean graph of `training/lean_graph.py`."""
+those that ship, and the lean graph of `training/lean_graph.py`; where a row says "before 2.1", it
+is the packed form of the same weights that shipped until then (`model/weights/model.onnx` in the
+history)."""
 
 _CAUTION: Final = (
     "The network was trained on sessions of this corpus, so F1 says nothing of how well it labels, "

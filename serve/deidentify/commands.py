@@ -14,8 +14,7 @@ from alliance.serve.options import (
     EncodingOption,
     InputFormatOption,
     RoleOption,
-    parse_columns,
-    parse_roles,
+    reading_of,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def deid(
     from alliance.serve.converting import target_format
     from alliance.serve.deidentify.batch import deidentify_files
     from alliance.serve.deidentify.presidio import presidio_finder
-    from alliance.serve.inputs import STDIN, Reading
+    from alliance.serve.inputs import STDIN
 
     if STDIN in inputs:
         raise ConfigError("expected files or folders, found standard input; name the files")
@@ -117,7 +116,7 @@ def deid(
         output,
         format_name=target_format(output, None),
         pseudonyms=pseudonyms,
-        reading=Reading(parse_roles(role), parse_columns(column), encoding, input_format),
+        reading=reading_of(role, column, encoding, input_format),
         names=known,
         review=review,
         more=[presidio_finder()] if presidio else [],

@@ -17,8 +17,7 @@ from alliance.serve.options import (
     PurposeOption,
     RoleOption,
     ThreadsOption,
-    parse_columns,
-    parse_roles,
+    reading_of,
 )
 from alliance.serve.report.names import Names
 
@@ -65,16 +64,10 @@ def report(
       alliance report corpus.csv --column text=utterance -o corpus-report
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
-    from alliance.serve.inputs import Reading
     from alliance.serve.progress import make_progress
     from alliance.serve.report.making import write_reports
 
-    reading = Reading(
-        roles=parse_roles(role),
-        columns=parse_columns(column),
-        encoding=encoding,
-        format=input_format,
-    )
+    reading = reading_of(role, column, encoding, input_format)
     classifier = RuptureClassifier.load(model, threads=threads)
     with make_progress(quiet=quiet) as progress:
         overview = write_reports(

@@ -15,8 +15,7 @@ from alliance.serve.options import (
     NoTextOption,
     RoleOption,
     ThreadsOption,
-    parse_columns,
-    parse_roles,
+    reading_of,
 )
 
 
@@ -68,7 +67,7 @@ def sample(
       alliance sample corpus.csv -n 200 --unit turns --random 100 -o turns.csv
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
-    from alliance.serve.inputs import STDIN, UNREAD, Reading, find_files, why_unread
+    from alliance.serve.inputs import STDIN, UNREAD, find_files, why_unread
     from alliance.serve.progress import steps
     from alliance.serve.sampling.candidates import Candidate, of_session, of_turns
     from alliance.serve.sampling.choosing import choose
@@ -79,12 +78,7 @@ def sample(
         raise ConfigError(f"--random: expected at most -n {count}, found {at_random}; lower it")
     if STDIN in inputs:
         raise ConfigError("expected files or folders, found standard input; name the files")
-    reading = Reading(
-        roles=parse_roles(role),
-        columns=parse_columns(column),
-        encoding=encoding,
-        format=input_format,
-    )
+    reading = reading_of(role, column, encoding, input_format)
     files = find_files(inputs, output=output)
     classifier = RuptureClassifier.load(model, threads=threads)
     candidates: list[Candidate] = []
