@@ -37,7 +37,10 @@ class Channel:
             GoneError: if the connection is closed.
         """
         try:
-            event = await asyncio.wait_for(self._websocket.receive(), seconds)
+            # Not wait_for: Python 3.11's loses a cancellation that comes together with a message,
+            # and whoever cancelled would wait for this task for ever.
+            async with asyncio.timeout(seconds):
+                event = await self._websocket.receive()
         except TimeoutError as error:
             raise Problem(
                 408,
