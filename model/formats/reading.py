@@ -13,6 +13,7 @@ from alliance.model.formats.convokit import utterances_in
 from alliance.model.formats.encoding import check_encoding
 from alliance.model.formats.registry import FORMATS, NAMES, SUFFIXES, Format
 from alliance.model.formats.roles import MAX_NAME, RoleMap, clean_name
+from alliance.model.formats.seen import SeenIds
 from alliance.model.formats.source import RawSession, Source
 from alliance.model.session import Session, Turn
 
@@ -137,17 +138,18 @@ def _of_path(
 
 def _of_stream(source: Source, chosen: str | None) -> Iterator[Session]:
     reader = _format_of(source.name, chosen)
-    seen: set[str] = set()
+    seen = SeenIds()
+    empty = True
     for raw in reader.read(source):
-        if raw.id in seen:
+        if not seen.add(raw.id):
             raise (raw.source or source).error(
                 "expected each session to have an id of its own, found a second session with "
                 "the id of one further up (or without any); give it another id",
                 line=raw.line,
             )
-        seen.add(raw.id)
+        empty = False
         yield _session(raw, raw.source or source)
-    if not seen:
+    if empty:
         raise source.error("expected a transcript, found no turns; check that the file is whole")
 
 

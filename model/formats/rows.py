@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from alliance.model.formats.seen import SeenIds
 from alliance.model.formats.source import RawSession, RawTurn, Source
 
 
@@ -27,7 +28,7 @@ def sessions_of_rows(rows: Iterable[Row], *, source: Source) -> Iterator[RawSess
         TranscriptError: if a session's rows are interrupted by another's, or the session column
             is empty in a row.
     """
-    seen: set[str] = set()
+    seen = SeenIds()
     session: RawSession | None = None
     for row in rows:
         id_ = source.stem if row.session is None else row.session.strip()
@@ -40,13 +41,12 @@ def sessions_of_rows(rows: Iterable[Row], *, source: Source) -> Iterator[RawSess
         if session is None or id_ != session.id:
             if session is not None:
                 yield session
-            if id_ in seen:
+            if not seen.add(id_):
                 raise source.error(
                     "expected the rows of a session to stand together, found a row of a session "
                     "that ended further up; sort the table by session",
                     line=row.turn.line,
                 )
-            seen.add(id_)
             session = RawSession(
                 id_,
                 [],
