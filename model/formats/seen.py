@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["SeenIds"]
 
 _BYTES: Final = 8
-_RECENT: Final = 4096
+_RECENT: Final = 256
 
 
 class SeenIds:

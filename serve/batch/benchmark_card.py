@@ -11,13 +11,16 @@ _HEAD = """\
 How fast a corpus is labelled, measured by `python -m alliance.serve.batch.benchmark`. Filled from
 `figures/speed.json`; the figures of one part were measured in one run, and only ratios within a
 part mean anything on another machine, or on one that was busy. The forms all have the same weights,
-those that ship, and the lean graph of `training/lean_graph.py`; where a row says "before 2.1", it
-is the packed form of the same weights that shipped until then (`model/weights/model.onnx` in the
-history)."""
+those that ship, and the lean graph of `training/lean_graph.py`."""
 
 _CAUTION: Final = (
     "The network was trained on sessions of this corpus, so F1 says nothing of how well it labels, "
     "only whether ways of running it differ."
+)
+
+_UNSEEN: Final = (
+    "They are one of AnnoMI's folds; the network is that of the cross-validation that was neither "
+    "trained nor fitted on it."
 )
 
 
@@ -106,8 +109,9 @@ def _rival(measured: Mapping[str, Any]) -> str:
                 f"{measured.get(f'times_{key}', 1):.1f}",
             )
         )
+    caution = _UNSEEN if measured.get("unseen") else _CAUTION
     return (
-        f"## The usual way\n\n{measured['turns']:,} turns, all cores. {_CAUTION}\n\n{_table(rows)}"
+        f"## The usual way\n\n{measured['turns']:,} turns, all cores. {caution}\n\n{_table(rows)}"
     )
 
 

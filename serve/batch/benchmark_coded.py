@@ -14,7 +14,7 @@ from alliance.model.confusion import confusion_matrix, f1, macro_f1
 from alliance.model.labelled import LabelledTurn
 from alliance.model.session import Session, Turn
 
-__all__ = ["CodedSessions", "read_coded"]
+__all__ = ["CodedSessions", "annomi_fold", "read_coded"]
 
 Places = NDArray[np.intp]
 
@@ -26,10 +26,12 @@ class CodedSessions:
     Attributes:
         sessions: the sessions.
         gold: for each turn of each session, the place of its label in ``LABELS``; -1 for none.
+        unseen: whether the network was not trained on them.
     """
 
     sessions: tuple[Session, ...]
     gold: tuple[Places, ...]
+    unseen: bool = False
 
     @property
     def turns(self) -> int:
@@ -72,6 +74,23 @@ def read_coded(path: Path, *, limit: int | None = None) -> CodedSessions:
         sessions.append(Session(data["id"], turns))
         gold.append(np.array([_place(turn.get("code")) for turn in data["turns"]]))
     return CodedSessions(tuple(sessions), tuple(gold))
+
+
+def annomi_fold(path: Path, fold: int) -> CodedSessions:
+    """The sessions of one of AnnoMI's folds, for the network that was not trained on that fold.
+
+    Args:
+        path: ``AnnoMI-simple.csv``.
+        fold: the fold, 0 to 4.
+    """
+    from alliance.training.corpora import annomi
+
+    chosen = [coded for coded in annomi(path) if coded.fold == fold]
+    gold = [
+        np.array([-1 if code is None else LABELS.index(code.label) for code in coded.codes])
+        for coded in chosen
+    ]
+    return CodedSessions(tuple(coded.session for coded in chosen), tuple(gold), unseen=True)
 
 
 def places(turns: Sequence[LabelledTurn]) -> Places:

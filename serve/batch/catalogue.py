@@ -26,6 +26,9 @@ CREATE TABLE sessions (
 CREATE TABLE ids (id BLOB PRIMARY KEY, inputs INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+_CACHE_KIB: Final = 512
+"""Pages that SQLite keeps in memory; by itself it would take four times as much, in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputState:
@@ -69,7 +72,10 @@ class Catalogue:
     def __init__(self) -> None:
         # An empty name is a temporary file of SQLite's own.
         self._db = sqlite3.connect("", isolation_level=None)
-        self._db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_SCHEMA}")
+        self._db.executescript(
+            f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{_CACHE_KIB}; "
+            f"{_SCHEMA}"
+        )
         self._inputs = 0
 
     def __enter__(self) -> Self:
