@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker
+from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, check_marker
 from alliance.model.errors import InputError
 
 __all__ = ["BUILT_IN", "CIS", "OWN", "Code", "CodeSystem", "code_system"]
@@ -38,11 +38,7 @@ class Code:
     marker: Marker | None = None
 
     def __post_init__(self) -> None:
-        if self.marker is not None and self.marker.label is not self.label:
-            raise ValueError(
-                f"marker {self.marker.value} belongs to {self.marker.label.value}, not to "
-                f"{self.label.value}"
-            )
+        check_marker(self.label, self.marker)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,19 @@ class Marker(StrEnum):
 _LABEL_OF_LETTER: Final = {letter: label for label, letter in _LETTERS.items()}
 
 
+def check_marker(label: Label, marker: Marker | None) -> None:
+    """See that a marker, if there is one, is one of its label's.
+
+    Raises:
+        ValueError: if it is another label's.
+    """
+    if marker is not None and marker.label is not label:
+        raise ValueError(
+            f"expected a marker of the label {label.value}, found {marker.value}, which is one of "
+            f"{marker.label.value}; correct one of them"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class MarkerEntry:
     """One row of the codebook: the marker's name, who may carry it, and what it looks like."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.classifier import RuptureClassifier
+from alliance.model.memory import peak_memory_mb
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
     FOLDS,
@@ -22,7 +23,6 @@ from alliance.training.crossvalidation import (
     machine,
     out_of_fold,
     out_of_fold_baseline,
-    peak_memory_mb,
     split,
 )
 from alliance.training.disturb import poor_transcript

@@ -19,6 +19,7 @@ from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
+from alliance.model.memory import peak_memory_mb
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.figures import figures
@@ -345,13 +346,3 @@ def machine() -> dict[str, Any]:
         "torch": str(torch.__version__),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
-
-
-def peak_memory_mb() -> float | None:
-    """Peak resident memory of this process in 10^6 bytes; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if platform.system() == "Darwin" else peak * 1024 / 1e6

@@ -122,7 +122,8 @@ def _end_to_end(measured: Mapping[str, Any]) -> str:
         f"{measured['bare_tokens_per_second']:.0f} tokens/s, the whole way "
         f"{measured['ratio']:.0%} of that (median of rounds); by processor time, in which other "
         f"work on the machine does not show, {measured['processor_time_ratio']:.0%}. Of each token "
-        f"of the input {measured['encoded_per_input_token']} are encoded, since windows overlap."
+        f"of the input {measured['encoded_per_input_token']} are encoded, since windows overlap. A "
+        f"process that does this alone takes {_whole(measured['peak_memory_mb'])} MB at its peak."
     )
 
 
@@ -150,7 +151,7 @@ def _linear(measured: Sequence[Mapping[str, Any]]) -> str:
             f"{row['turns']:,}",
             f"{row['turns_per_second']:.0f}",
             f"{row['turns_per_cpu_second']:.0f}",
-            f"{row['peak_memory_mb']:.0f}",
+            _whole(row["peak_memory_mb"]),
         )
         for row in measured
     ]
@@ -165,6 +166,10 @@ _PARTS: Final[Mapping[str, Callable[[Any], str]]] = {
     "threads": _threads,
     "linear": _linear,
 }
+
+
+def _whole(value: float | None) -> str:
+    return "?" if value is None else f"{value:.0f}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.labelled import Purpose
+from alliance.model.memory import peak_memory_mb
 from alliance.model.packing import window_ids
 from alliance.model.session import Session
 from alliance.serve.batch.engine import LocalEngine, cores, rows_of
@@ -79,6 +80,7 @@ def end_to_end(model: Path | None, sessions: Sequence[Session], *, rounds: int) 
             ratios.append(bare / whole)
             bare_speeds.append(tokens / bare)
             whole_speeds.append(tokens / whole)
+        alone = _label_in_subprocess(source, model)
     return {
         "turns": turns,
         "workers": cores(),
@@ -89,6 +91,7 @@ def end_to_end(model: Path | None, sessions: Sequence[Session], *, rounds: int) 
         # The same by processor time, in which the load of a busy machine does not show.
         "processor_time_ratio": round(sorted(shares)[len(shares) // 2], 3),
         "encoded_per_input_token": round(tokens / input_tokens, 3),
+        "peak_memory_mb": alone["peak_memory_mb"],
     }
 
 
@@ -111,30 +114,32 @@ def linear(
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "in.csv")
             written = write_table(source, sessions, turns=turns)
-            words = [sys.executable, "-m", __name__, str(source), str(model or "")]
-            done = subprocess.run(words, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(f"labelling {turns} turns failed: {done.stderr[-300:]}")
-            found.append({"turns": written, **json.loads(done.stdout)})
+            found.append({"turns": written, **_label_in_subprocess(source, model)})
     return found
 
 
-def _label_once(source: Path, model: Path | None) -> dict[str, Any]:
-    import resource
+def _label_in_subprocess(source: Path, model: Path | None) -> dict[str, Any]:
+    words = [sys.executable, "-m", __name__, str(source), str(model or "")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"labelling failed: {done.stderr[-300:]}")
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
 
+
+def _label_once(source: Path, model: Path | None) -> dict[str, Any]:
     classifier = RuptureClassifier.load(model, threads=1)
     used = time.process_time()
     report = label_files(
         [source], source.with_name("out.csv"), labeller=classifier, workers=cores()
     )
     used = time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "model": classifier.name,
         "turns_per_second": round(report.turns / report.seconds, 1),
         # Of this process alone: on a machine that does other work too, this is what to compare.
         "turns_per_cpu_second": round(report.turns / used, 1),
-        "peak_memory_mb": round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1),
+        "peak_memory_mb": peak_memory_mb(),
     }
 
 

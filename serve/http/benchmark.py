@@ -82,8 +82,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def measure(plan: Plan) -> dict[str, Any]:
+def measure(plan: Plan, *, tell: Callable[[str], None] = lambda part: None) -> dict[str, Any]:
     """Measure everything once.
+
+    Args:
+        plan: what, and for how long.
+        tell: told which part begins.
 
     Returns:
         JSON-ready figures, one part for each question; times are in ms.
@@ -101,10 +105,13 @@ def measure(plan: Plan) -> dict[str, Any]:
         memory = server.memory()
         figures["machine"]["model"] = RuptureClassifier.load(plan.model).name
         if plan.sessions:
+            tell("whole sessions")
             figures["throughput"] = _throughput(plan, server.url)
         if plan.live_sessions and plan.live_seconds:
+            tell("live sessions")
             figures["live"] = _live(plan, server.url)
         if plan.flood_clients and plan.flood_seconds:
+            tell("more than can be done")
             figures["overload"] = _overload(plan, server)
         figures["server"] = {
             "faults": server.faults,
@@ -112,6 +119,7 @@ def measure(plan: Plan) -> dict[str, Any]:
             "mib_at_end": _rounded(server.memory()),
         }
     if plan.memory_sessions:
+        tell("memory after many sessions")
         figures["memory"] = _memory(plan)
     figures["machine"]["load_after"] = _load()
     return figures
@@ -347,7 +355,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, default=default, help=text)
     given = vars(parser.parse_args())
     output = given.pop("output")
-    figures = measure(Plan(**given))
+    # It takes minutes, and whoever waits wants to know for what.
+    figures = measure(Plan(**given), tell=lambda part: print(part, file=sys.stderr, flush=True))
     sys.stdout.write(table(figures))
     if output is not None:
         output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

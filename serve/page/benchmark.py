@@ -9,7 +9,6 @@ the path; nothing leaves the machine.
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 from collections.abc import Sequence
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.errors import ConfigError, MissingExtraError
 from alliance.serve.http.app import create_app
 from alliance.serve.http.server import in_thread
 from alliance.serve.http.settings import Settings
-from alliance.serve.report.benchmark import ACTS, KEY, PAINTED, long_session
+from alliance.serve.report.benchmark import ACTS, KEY, PAINTED, in_chromium, long_session
 
 __all__ = ["measure"]
 
@@ -67,20 +65,12 @@ def measure(*, turns: int, rounds: int, model: Path | None = None) -> dict[str, 
         MissingExtraError: if playwright is not installed.
         ConfigError: if there is no Chromium on the path.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("measuring in a browser", "dev") from error
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise ConfigError("expected chromium on the path, found none; install it")
     session = long_session(turns)
     line = json.dumps({"id": session.id, "turns": [turn.to_dict() for turn in session.turns]})
     settings = Settings(port=0, rate_limit="100000/minute")
     app = create_app(settings, RuptureClassifier.load(model))
     taken: dict[str, list[float]] = {}
-    with in_thread(app, settings) as origin, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with in_chromium() as browser, in_thread(app, settings) as origin:
         for _ in range(rounds):
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(_PATIENCE_MS)
@@ -101,7 +91,6 @@ def measure(*, turns: int, rounds: int, model: Path | None = None) -> dict[str, 
                 taken.setdefault(name, []).append(value)
             page.close()
         version = browser.version
-        browser.close()
     return {
         "turns": turns,
         **{name: round(statistics.median(values), 1) for name, values in taken.items()},

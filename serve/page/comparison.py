@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from alliance.model.agreement import ac1, accuracy, confusion_matrix, kappa
-from alliance.model.codebook import LABELS, Label, Marker
+from alliance.model.codebook import LABELS, Label, Marker, check_marker
 
 __all__ = ["Agreement", "CodedTurn", "Coding", "Comparison", "Difference", "compare"]
 
@@ -26,11 +26,7 @@ class CodedTurn:
     marker: Marker | None = None
 
     def __post_init__(self) -> None:
-        if self.marker is not None and self.marker.label is not self.label:
-            raise ValueError(
-                f"expected a marker of the label {self.label.value}, found {self.marker.value}; "
-                f"correct one of them"
-            )
+        check_marker(self.label, self.marker)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""

@@ -15,7 +15,8 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ from alliance.model.session import Session, Turn
 from alliance.serve.report.making import view_of, write_report
 from alliance.serve.sessions import example_file
 
-__all__ = ["ACTS", "KEY", "PAINTED", "long_session", "measure"]
+__all__ = ["ACTS", "KEY", "PAINTED", "in_chromium", "long_session", "measure"]
 
 _SEED: Final = 7
 _RUN: Final = (6, 20)  # turns in a row taken from the example
@@ -110,7 +111,14 @@ def measure(*, turns: int, rounds: int, model: Path | None = None) -> dict[str, 
         }
 
 
-def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
+@contextmanager
+def in_chromium() -> Iterator[Any]:
+    """A Chromium of this machine, as Playwright drives it.
+
+    Raises:
+        MissingExtraError: if playwright is not installed.
+        ConfigError: if there is no Chromium on the path.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError as error:
@@ -118,9 +126,15 @@ def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise ConfigError("expected chromium on the path, found none; install it")
-    taken: dict[str, list[float]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
+    taken: dict[str, list[float]] = {}
+    with in_chromium() as browser:
         for _ in range(rounds):
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(_PATIENCE_MS)
@@ -146,7 +160,6 @@ def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
                 taken.setdefault(name, []).append(value)
             page.close()
         version = browser.version
-        browser.close()
     return {
         **{name: round(statistics.median(values), 1) for name, values in taken.items()},
         "chromium": version,

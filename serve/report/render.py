@@ -19,6 +19,7 @@ from alliance.serve.report.data import timeline_data
 from alliance.serve.report.names import Names
 from alliance.serve.report.overview import Overview
 from alliance.serve.report.strings import ENGLISH, Strings
+from alliance.serve.report.svg_shapes import shapes
 from alliance.serve.report.view import TimelineView
 from alliance.serve.wording import (
     clock,
@@ -71,6 +72,7 @@ def environment() -> Environment:
         names=names,
         outcome_words=outcome,
         runs=_runs,
+        shapes=shapes,
         signed=signed,
         span=span,
         speaker_counts=speaker_counts,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as Transaction
 
-from alliance.model.codebook import MARKER_ORDER, Label, Marker, Role
+from alliance.model.codebook import MARKER_ORDER, Label, Marker, Role, check_marker
 from alliance.serve.store.audit import Action, Actor, now, record
 from alliance.serve.store.cipher import DataKey, StoreKey
 from alliance.serve.store.database import Database
@@ -39,11 +39,7 @@ class Judgement:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.marker is not None and self.marker.label is not self.label:
-            raise ValueError(
-                f"expected a marker of the label {self.label.value}, found {self.marker.value}, "
-                f"which is one of {self.marker.label.value}; correct one of them"
-            )
+        check_marker(self.label, self.marker)
 
     def check(self, role: Role) -> None:
         """Make sure that the codebook allows this of a turn.

@@ -26,7 +26,7 @@ def test_an_unknown_code_is_not_repeated_but_the_known_are_listed() -> None:
 
 
 def test_a_marker_is_its_own_labels() -> None:
-    with pytest.raises(ValueError, match="W1 belongs to withdrawal, not to neutral"):
+    with pytest.raises(ValueError, match="expected a marker of the label neutral, found W1"):
         Code(Label.NEUTRAL, Marker.W1)
 
 
@@ -61,7 +61,10 @@ def test_a_map(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "expected the columns code and label, found a, b"),
         ("code,label\n", "expected a row for each code, found none"),
         ("code,label\nX,rupture\n", r"map\.csv:2: expected a code of the codebook"),
-        ("code,label,marker\nX,neutral,W1\n", r"map\.csv:2: marker W1 belongs to withdrawal"),
+        (
+            "code,label,marker\nX,neutral,W1\n",
+            r"map\.csv:2: expected a marker of the label neutral",
+        ),
         ("code,label,marker\nX,neutral,Q9\n", r"map\.csv:2: unknown marker 'Q9'"),
         ("code,label\nX,neutral\nX,withdrawal\n", r"map\.csv:3: expected each code once"),
     ],

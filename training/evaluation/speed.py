@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from alliance.model.memory import peak_memory_mb
+
 __all__ = ["labelling_speed"]
 
 
@@ -55,17 +57,8 @@ def _measure(model: Path, annomi: Path | None, fold: int, threads: int) -> dict[
         "turns": sum(len(session.turns) for session in sessions),
         "seconds": round(seconds, 1),
         "threads": threads,
-        "peak_memory_mb": _peak(),
+        "peak_memory_mb": peak_memory_mb(),
     }
-
-
-def _peak() -> float | None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def test_the_parts_that_need_no_rival_give_figures_and_a_card(
     made = json.loads(figures.read_text(encoding="utf-8"))
     assert made["endtoend"]["measured"]["turns"] == 12
     assert made["endtoend"]["measured"]["ratio"] > 0
+    assert made["endtoend"]["measured"]["peak_memory_mb"] > 10
     assert sum(made["profile"]["measured"]["share"].values()) == pytest.approx(1, abs=0.01)
     assert [row["turns"] for row in made["linear"]["measured"]] == [8, 40]
     assert str(tmp_path) not in figures.read_text(encoding="utf-8")

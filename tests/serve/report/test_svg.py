@@ -12,6 +12,7 @@ from alliance.model.labelled import LabelledSession
 from alliance.model.timeline import timeline
 from alliance.serve.report import svg
 from alliance.serve.report.strings import ENGLISH
+from alliance.serve.report.svg_shapes import shapes
 from alliance.serve.report.view import TimelineView
 
 Sketch = Callable[..., LabelledSession]
@@ -48,7 +49,7 @@ def test_the_miniature(view: TimelineView) -> None:
 
 
 def test_the_shapes() -> None:
-    compare("shapes.svg", str(svg.shapes()))
+    compare("shapes.svg", str(shapes()))
 
 
 def test_a_dense_strip(sketch: Sketch) -> None:
