@@ -30,8 +30,8 @@ def rivals(
         typer.Option(
             "--only",
             metavar="KEY",
-            help="Make this rival alone: majority, tfidf, frozen, one-turn or own-window. May be "
-            "repeated.",
+            help="Make this rival alone: majority, tfidf, frozen, one-turn, own-window or "
+            "sequence. May be repeated.",
         ),
     ] = None,
     resamples: Annotated[
@@ -44,8 +44,8 @@ def rivals(
 
     Always the commonest label; TF-IDF and a logistic regression; the encoder's embeddings before
     fine-tuning and a logistic regression; our own model shown one turn at a time, and one turn
-    with the four before it. Writes their predictions and report.json; the tables go to standard
-    output.
+    with the four before it; and, if mpnet is at hand, a larger one than ours that reads a session
+    as a whole. Writes their predictions and report.json; the tables go to standard output.
 
     Example:
       alliance rivals --crossvalidation runs/cv --annomi AnnoMI-simple.csv -o runs/rivals

@@ -1,7 +1,10 @@
 """Turns as a base encoder reads them before any fine-tuning."""
 
+import dataclasses
+import hashlib
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from alliance.model.errors import ConfigError
 from alliance.model.packing import choose_windows, encode_turns, plan_windows, window_ids
 from alliance.model.scores import pool_turns
 from alliance.model.session import Session
 from alliance.training.config import EncoderConfig
-from alliance.training.files import write_whole
+from alliance.training.files import write_json, write_whole
 from alliance.training.network import build_network
 
-__all__ = ["Embedding", "FrozenEncoder", "embed_all"]
+__all__ = ["Embedding", "FrozenEncoder", "embed_all", "embed_each"]
 
 Embedding = NDArray[np.float32]
 
@@ -25,25 +29,28 @@ _STORED: Final = np.float16
 
 
 class FrozenEncoder:
-    """A base encoder as it came; a turn is the mean of its tokens' last hidden states.
+    """A base encoder as it came; a turn is the mean of its tokens' hidden states.
 
     Turns are packed into windows as labelling packs them, so each is read with its neighbours.
-    The role tokens are new to the encoder and start at the mean of its embedding table.
+    The role tokens are new to the encoder and start as :func:`build_network` has it.
 
     Args:
         config: which encoder, and how turns are packed.
+        layers: whose states stand beside each other in a turn's row, 0 being the embeddings; the
+            last one's alone unless told.
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, layers: Sequence[int] = (-1,)) -> None:
         network = build_network(config)
         self._packing = network.packing
         self._tokenizer = network.turn_tokenizer
         self._encoder = network.model.base_model
         self._encoder.eval()
-        self._size = int(network.model.config.hidden_size)
+        self._layers = tuple(layers)
+        self._size = int(network.model.config.hidden_size) * len(self._layers)
 
     def __call__(self, session: Session) -> Embedding:
-        """One row per turn of the session, shape (turns, hidden size)."""
+        """One row per turn of the session, shape (turns, layers * hidden size)."""
         encoded = encode_turns(session.turns, self._tokenizer, self._packing)
         lengths = [len(turn.ids) for turn in encoded]
         windows = plan_windows(lengths, self._packing)
@@ -52,8 +59,9 @@ class FrozenEncoder:
         for number, window in enumerate(windows):
             ids = torch.from_numpy(window_ids(encoded, window, self._packing)).unsqueeze(0)
             with torch.inference_mode():
-                states = self._encoder(input_ids=ids).last_hidden_state[0].float().numpy()
-            pooled = pool_turns(states, lengths[window.first : window.stop])
+                found = self._encoder(input_ids=ids, output_hidden_states=True).hidden_states
+                states = torch.cat([found[layer][0] for layer in self._layers], dim=-1)
+            pooled = pool_turns(states.float().numpy(), lengths[window.first : window.stop])
             for turn in range(window.first, window.stop):
                 if chosen[turn] == number:
                     rows[turn] = pooled[turn - window.first]
@@ -91,3 +99,56 @@ def _stored(store: Path, ids: Sequence[str], lengths: Sequence[int]) -> NDArray[
     with np.load(store, allow_pickle=False) as arrays:
         same = arrays["ids"].tolist() == list(ids) and arrays["lengths"].tolist() == list(lengths)
         return np.asarray(arrays["rows"]) if same else None
+
+
+def embed_each(
+    config: EncoderConfig,
+    sessions: Sequence[Session],
+    folder: Path,
+    *,
+    layers: Sequence[int],
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[str, Embedding]:
+    """The embeddings of all sessions, by session id; each is kept as soon as it is made.
+
+    For an encoder that takes hours: who was killed goes on, and who changes a transcript reads it
+    alone anew.
+
+    Args:
+        config: which encoder.
+        sessions: with ids of their own.
+        folder: where they are kept, a file a session. Names say nothing, and no words are kept.
+        layers: as :class:`FrozenEncoder` has it.
+        tell: told how many are still to be read.
+
+    Raises:
+        ConfigError: if the folder was begun with another encoder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {"encoder": dataclasses.asdict(config), "layers": list(layers)}
+    begun = folder / "encoder.json"
+    if not begun.is_file():
+        write_json(begun, wanted)
+    elif json.loads(begun.read_text(encoding="utf-8")) != wanted:
+        raise ConfigError(
+            f"{folder}: expected what this encoder made of sessions, found another's "
+            f"({begun.name}); delete the folder"
+        )
+    paths = {session.id: folder / f"{_digest(session)}.npy" for session in sessions}
+    if len(paths) != len(sessions):
+        raise ValueError("a session id occurs twice")
+    missing = [session for session in sessions if not paths[session.id].is_file()]
+    encoder = FrozenEncoder(config, layers) if missing else None
+    for place, session in enumerate(missing):
+        if place % 50 == 0:
+            tell(f"{config.base} reads {len(missing) - place} sessions")
+        assert encoder is not None
+        buffer = io.BytesIO()
+        np.save(buffer, encoder(session).astype(_STORED))
+        write_whole(paths[session.id], buffer.getvalue())
+    return {id_: np.load(path).astype(np.float32) for id_, path in paths.items()}
+
+
+def _digest(session: Session) -> str:
+    said = [session.id, [(turn.role.value, turn.text) for turn in session.turns]]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]

@@ -19,6 +19,7 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError, InputError
 from alliance.model.labelled import Purpose
+from alliance.training.base import find_base
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import FOLDS, Tell, split
@@ -31,8 +32,8 @@ from alliance.training.evaluation.predictions import (
 )
 from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
-from alliance.training.rivals import baseline, frozen
-from alliance.training.rivals.embeddings import embed_all
+from alliance.training.rivals import baseline, frozen, sequence
+from alliance.training.rivals.embeddings import embed_all, embed_each
 from alliance.training.rivals.plain import Majority
 from alliance.training.rivals.shown import ShownTurns
 from alliance.training.trainer import mean_average_precision
@@ -55,6 +56,7 @@ class Fold:
         sessions: all sessions, for what is made once for every fold.
         store: a folder for that.
         threads: of the model's runtime; None takes all cores.
+        tell: told what takes long.
     """
 
     number: int
@@ -66,6 +68,7 @@ class Fold:
     sessions: Sequence[CodedSession]
     store: Path
     threads: int | None
+    tell: Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,14 @@ class Rival:
         key: name of its files.
         name: what it is, as reports say it.
         predict: its predictions on the fold's test sessions.
+        base: an encoder that it needs and that does not come with the package; where that is not
+            at hand, the rival is left out unless it is asked for.
     """
 
     key: str
     name: str
     predict: Callable[[Fold], Predictions]
+    base: str | None = None
 
 
 def decided(
@@ -129,7 +135,8 @@ def make_rivals(
         annomi: the folded sessions.
         own: corpora by name that have no folds and are always trained on.
         folder: where everything goes; a run on the same recipe is taken up again.
-        only: keys of the rivals to make; by default all of :data:`RIVALS`.
+        only: keys of the rivals to make; by default all of :data:`RIVALS` whose encoder is at
+            hand.
         threads: of the model's runtime; None takes all cores.
         tell: told what is going on.
 
@@ -138,7 +145,8 @@ def make_rivals(
 
     Raises:
         InputError: if the cross-validation is not there or lacks a fold.
-        ConfigError: if a key is unknown, or the folder was begun for another recipe.
+        ConfigError: if a key is unknown, the folder was begun for another recipe, or the encoder
+            of a rival that was asked for is not at hand.
     """
     chosen = {rival.key: rival for rival in RIVALS}
     unknown = [key for key in only or () if key not in chosen]
@@ -151,6 +159,14 @@ def make_rivals(
     out = {}
     for key in only or chosen:
         rival = chosen[key]
+        if rival.base is not None and not (folder / f"{key}.npz").is_file():
+            try:
+                find_base(rival.base)
+            except ConfigError as error:
+                if only:
+                    raise
+                tell(f"left out: {rival.name} ({error})")
+                continue
         (folder / key).mkdir(exist_ok=True)
         parts = []
         for number in range(FOLDS):
@@ -168,6 +184,7 @@ def make_rivals(
                     [*annomi, *unfolded],
                     folder,
                     threads,
+                    tell,
                 )
                 dataclasses.replace(rival.predict(fold), model=rival.name).save(path)
             parts.append(Predictions.load(path))
@@ -234,6 +251,25 @@ def _frozen(fold: Fold) -> Predictions:
     return decided(collect(best, fold.test), dev)
 
 
+def _sequence(fold: Fold) -> Predictions:
+    states = embed_each(
+        sequence.ENCODER,
+        [coded.session for coded in fold.sessions],
+        fold.store / "sequence" / "states",
+        layers=sequence.LAYERS,
+        tell=fold.tell,
+    )
+    return _decided_by(
+        sequence.fit(
+            [coded for coded in fold.train if coded.fold is not None],
+            [coded for coded in fold.train if coded.fold is None],
+            states,
+            loss=fold.config.loss,
+        ),
+        fold,
+    )
+
+
 def _shown(before: int) -> Callable[[Fold], Predictions]:
     def predict(fold: Fold) -> Predictions:
         classifier = RuptureClassifier.load(fold.model, threads=fold.threads)
@@ -258,5 +294,6 @@ RIVALS: Final = (
         f"our model, shown one turn and the {CONTEXT_BEFORE} before it at a time",
         _shown(CONTEXT_BEFORE),
     ),
+    Rival("sequence", sequence.SequenceRival.name, _sequence, base=sequence.ENCODER.base),
 )
-"""All rivals, the plainest first."""
+"""All rivals, the plainest first; the last is no baseline but the strongest made here."""

@@ -104,3 +104,10 @@ def test_parts_can_be_left_out(stub: Path) -> None:
 def test_a_server_that_does_not_start_is_told(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="expected alliance serve to be ready"):
         ServerProcess(tmp_path / "none").__enter__()
+
+
+def test_the_documented_figures_are_those_that_were_measured() -> None:
+    root = Path(__file__).parents[3]
+    text = (root / "data_cards" / "figures" / "service.json").read_text(encoding="utf-8")
+    documented = (root / "serve" / "README.md").read_text(encoding="utf-8")
+    assert table(json.loads(text)) in documented

@@ -22,7 +22,7 @@ from alliance.serve.main import app
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import NONE, Predictions, collect
-from alliance.training.rivals import frozen
+from alliance.training.rivals import frozen, sequence
 from alliance.training.rivals import making as rivals
 from alliance.training.rivals.embeddings import FrozenEncoder, embed_all
 from alliance.training.rivals.making import RIVALS, decided, make_rivals
@@ -190,7 +190,11 @@ def test_probabilities_are_calibrated_and_decided_on_development_turns(
 
 
 def test_rivals_are_made_once_on_the_folds_they_are_tested_on(
-    finished: Path, coded_sessions: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path,
+    coded_sessions: Make,
+    tiny_config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     annomi, own = coded_sessions(10, folds=5), {"authored": coded_sessions(6, first=50)}
     monkeypatch.setattr(frozen, "INVERSE_PENALTIES", (0.1,))  # one is enough here
@@ -203,12 +207,18 @@ def test_rivals_are_made_once_on_the_folds_they_are_tested_on(
 
         return dataclasses.replace(rival, predict=predict)
 
+    # In place of mpnet, which is not at hand everywhere.
+    small = dataclasses.replace(sequence.Settings(), draws=1, first_epochs=1, epochs=2, width=16)
+    monkeypatch.setattr(sequence, "Settings", lambda: small)
+    monkeypatch.setattr(sequence, "ENCODER", tiny_config.encoder)
+    monkeypatch.setattr(sequence, "LAYERS", (0, 1))
+    monkeypatch.setattr(rivals, "find_base", lambda base: base)
     watched = [watching(rival) for rival in RIVALS]
     monkeypatch.setattr(rivals, "RIVALS", tuple(watched))
     out = tmp_path / "rivals"
     made = make_rivals(finished, annomi, own, out, threads=1, tell=_silent)
-    assert list(made) == ["majority", "tfidf", "frozen", "one-turn", "own-window"]
-    assert len(folds) == 25
+    assert list(made) == ["majority", "tfidf", "frozen", "one-turn", "own-window", "sequence"]
+    assert len(folds) == 30
     for fold in folds:
         seen = [{coded.id for coded in part} for part in (fold.train, fold.dev, fold.test)]
         assert not seen[0] & (seen[1] | seen[2])
@@ -230,6 +240,24 @@ def test_rivals_are_made_once_on_the_folds_they_are_tested_on(
     again = make_rivals(finished, annomi, own, out, threads=1, tell=_silent)
     assert [fold.number for fold in folds] == [3]
     assert (again["tfidf"].predicted == made["tfidf"].predicted).all()
+
+
+def test_a_rival_whose_encoder_is_not_at_hand_is_left_out(
+    finished: Path, coded_sessions: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(base: str) -> str:
+        raise ConfigError(f"{base} needs 5 wheels")
+
+    monkeypatch.setattr(rivals, "find_base", missing)
+    monkeypatch.setattr(rivals, "RIVALS", (RIVALS[0], RIVALS[-1]))
+    annomi, own = coded_sessions(10, folds=5), {"authored": coded_sessions(2, first=50)}
+    told: list[str] = []
+    made = make_rivals(finished, annomi, own, tmp_path / "out", tell=told.append)
+    assert list(made) == ["majority"]
+    assert told[-1].startswith("left out: mpnet")
+    assert "needs 5 wheels" in told[-1]
+    with pytest.raises(ConfigError, match="needs 5 wheels"):
+        make_rivals(finished, annomi, own, tmp_path / "out", only=["sequence"], tell=_silent)
 
 
 def test_what_is_not_there_is_said(
