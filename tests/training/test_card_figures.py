@@ -160,6 +160,10 @@ def test_criteria_say_whether_they_are_reached(report: dict[str, Any]) -> None:
     assert row("AnnoMI's experts, pooled")[4] == "**no**"
     model["difference"]["high"] = 0.01
     assert row("AnnoMI's experts, pooled")[4] == "yes"
+    assert "a larger model" not in judged_markdown(report)
+    models = report["rivals"]["speakers"]["pooled"]["models"]
+    models["sequence"] = {"macro_f1": {"value": 0.61, "low": 0.5, "high": 0.7}}
+    assert row("a larger model")[1:] == ["≥ .62", "", ".61 [.50, .70]", "**no**"]
     report["shipped"]["megabytes"] = 31.0
     assert row("size of the shipped file")[3:] == ["31.0 MB", "**no**"]
 

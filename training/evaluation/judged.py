@@ -16,6 +16,7 @@ _TITLES: Final = {
 }
 _ALLOWED: Final = {"causal": (-0.04, 0.0), "disturbed": (-0.06, -0.02)}
 _SIZE: Final = 30.0  # MB
+_LARGER: Final = "a larger model, which does not ship (see *Rivals*)"
 
 
 def judged_markdown(report: Mapping[str, Any], outside: Mapping[str, Any] | None = None) -> str:
@@ -27,7 +28,13 @@ def judged_markdown(report: Mapping[str, Any], outside: Mapping[str, Any] | None
     """
     network = report["network"]
     pooled, client = network["speakers"]["pooled"], network["speakers"]["client"]
+    larger = report.get("rivals", {}).get("speakers", {}).get("pooled", {}).get("models", {})
     rows = [
+        _row(f"{_LARGER}: AnnoMI out of fold, macro-F1", larger[key]["macro_f1"], 0.62)
+        for key in ("sequence",)
+        if key in larger
+    ]
+    rows += [
         _row("AnnoMI out of fold, macro-F1", pooled["macro_f1"], 0.58),
         _row(
             "the same against each coder, mean; goal: the coders' own",
