@@ -64,9 +64,9 @@ class Settings:
     input_dropout: float = 0.2
     rate: float = 2e-3
     weight_decay: float = 0.02
-    first_epochs: int = 4
+    first_epochs: int = 2
     epochs: int = 8
-    own_share: float = 0.4
+    own_share: float = 0.2
     batch: int = 4
     cut_share: float = 0.5
     average: float = 0.99
