@@ -75,3 +75,9 @@ def test_a_fold_of_annomi_is_what_its_network_has_not_seen() -> None:
     assert len(found.sessions) == len(found.gold) > 10
     assert [len(session.turns) for session in found.sessions] == [len(row) for row in found.gold]
     assert {int(place) for row in found.gold for place in row} >= {0, 1, 2, 3}
+
+
+def test_the_card_is_filled_from_the_figures_that_were_measured() -> None:
+    cards = Path(__file__).parents[3] / "data_cards"
+    figures = json.loads((cards / "figures" / "speed.json").read_text(encoding="utf-8"))
+    assert (cards / "speed.md").read_text(encoding="utf-8") == card(figures) + "\n"
