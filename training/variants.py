@@ -1,10 +1,10 @@
 """Forms of a shipped network to be compared in speed: ``python -m alliance.training.variants``.
 
 Reads a model folder and writes, beside each other, what the benchmark of
-:mod:`alliance.serve.batch.benchmark` compares: the network as it is, float32, lean (see
-:mod:`alliance.training.lean_graph`), dynamic int8, static int8 with scales taken from real
-sessions, and a folder that ``transformers`` opens. All come from the same file, whose weights in 8
-bits are turned back to float32 first, so that they differ in how they compute and in nothing else.
+:mod:`alliance.serve.batch.benchmark` compares: the network as it is, float32, dynamic int8, static
+int8 with scales taken from real sessions, and a folder that ``transformers`` opens. All come from
+the same file, whose weights in 8 bits are turned back to float32 first, so that they differ in how
+they compute and in nothing else.
 """
 
 import argparse

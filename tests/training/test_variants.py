@@ -1,0 +1,76 @@
+"""Forms of the shipped network for the speed benchmark, and the comparison they are made for."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the [train] extra")
+
+from alliance.model.backend import OnnxBackend
+from alliance.model.classifier import RuptureClassifier, shipped_weights
+from alliance.serve.batch.benchmark_backends import compare_backends, compare_rival
+from alliance.serve.batch.benchmark_coded import CodedSessions, read_coded
+from alliance.serve.batch.benchmark_forms import FORMS, REFERENCE
+from alliance.training import variants
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("forms")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(variants, "_SESSIONS", 1)
+        variants.write_variants(shipped_weights(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> CodedSessions:
+    path = tmp_path_factory.mktemp("coded") / "coded.jsonl"
+    turns = [
+        {"speaker": "therapist", "text": "How has the week been?", "code": "N"},
+        {"speaker": "client", "text": "Fine. I don't know.", "code": "W2"},
+        {"speaker": "therapist", "text": "You seem far away today.", "code": "N"},
+        {"speaker": "client", "text": "You never listen to what I say.", "code": "C1"},
+    ]
+    lines = [json.dumps({"id": f"s{n}", "turns": turns * (n + 1)}) for n in range(2)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return read_coded(path)
+
+
+def test_forms_differ_in_how_they_compute_and_in_nothing_else(forms: Path) -> None:
+    draw = np.random.default_rng(0)
+    plain = OnnxBackend(forms / "float32.onnx", threads=1)
+    for length in (5, 40, 300):
+        ids = draw.integers(1000, 20_000, length)
+        expected = plain(ids)
+        for form in FORMS:
+            if form.runtime == "openvino" or "bf16" in form.name:
+                continue
+            gap = np.abs(form.load(forms / form.file, 1)(ids) - expected).max()
+            assert gap < (5.0 if "int8" in form.name else 1e-3), (form.name, length)
+    assert (forms / "shipped.onnx").read_bytes() == (shipped_weights() / "model.onnx").read_bytes()
+
+
+def test_forms_are_compared_on_the_same_windows(forms: Path, coded: CodedSessions) -> None:
+    classifier = RuptureClassifier.load(threads=1)
+    rows = {row["form"]: row for row in compare_backends(classifier, forms, coded, rounds=1)}
+    assert list(rows) == [form.name for form in FORMS]
+    measured = {name: row for name, row in rows.items() if "left_out" not in row}
+    assert {REFERENCE, "ONNX Runtime weights8, as shipped", "torch float32"} <= measured.keys()
+    for name, row in measured.items():
+        exact = "int8" not in name
+        assert row["agreement"] == 1.0 or not exact, name
+        assert row["all_threads"]["windows_side_by_side"]["turns_per_second"] > 0
+    left_out = [row["left_out"] for row in rows.values() if "left_out" in row]
+    assert all("not installed" in reason or "no bf16" in reason for reason in left_out)
+
+
+def test_the_rival_labels_the_same_turns(forms: Path, coded: CodedSessions) -> None:
+    found = compare_rival(RuptureClassifier.load(threads=1), forms, coded)
+    assert found["turns"] == coded.turns == 12
+    assert found["packed"]["agreement"] == 1.0
+    # Other runtimes, the same windows: the same labels.
+    assert found["rival"]["agreement"] == found["rival_on_our_runtime"]["agreement"]
+    assert found["times_rival"] > 0
