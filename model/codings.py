@@ -21,18 +21,30 @@ from alliance.model.formats.roles import RoleMap
 from alliance.model.formats.source import Source
 from alliance.model.formats.table_rows import SUFFIXES, table_rows
 
-__all__ = ["SETTLED", "SUFFIXES", "Coding", "CodingTurn", "read_codings"]
+__all__ = [
+    "CODER_COLUMNS",
+    "CODER_PREFIX",
+    "SETTLED",
+    "SUFFIXES",
+    "Coding",
+    "CodingTurn",
+    "read_codings",
+]
 
 SETTLED: Final = "settled"
 """The name of the coding that settles the differences of coders."""
+
+CODER_COLUMNS: Final = ("coder", "rater", "annotator")
+"""Names of the column that says who coded a row."""
+
+CODER_PREFIX: Final = "coder_"
+"""What columns begin with that hold one coder's codes each."""
 
 _SESSION: Final = (*FIELDS["session"], "id")
 _TURN: Final = ("turn", "turn_number", "segment")
 _UTTERANCE: Final = ("utterance_id", "utt_id", "turn_id")
 _SPEAKER: Final = ("role", *FIELDS["speaker"])
 _CODE: Final = ("code", "label", "codes", "coding")
-_CODER: Final = ("coder", "rater", "annotator")  # a column that names who coded the row
-_CODER_COLUMN: Final = "coder_"
 _LARGEST_TURN: Final = 10_000_000
 
 Row = Mapping[str, Any]
@@ -177,7 +189,7 @@ class _Table:
         ]
 
     def _name(self, column: str) -> str:
-        is_settled = self._settled and not column.strip().casefold().startswith(_CODER_COLUMN)
+        is_settled = self._settled and not column.strip().casefold().startswith(CODER_PREFIX)
         return SETTLED if is_settled else column
 
     def _chained(self, first: tuple[int, Row]) -> Iterator[tuple[int, Row]]:
@@ -190,7 +202,7 @@ class _Table:
 
         self._session, self._turn, self._utterance = one(_SESSION), one(_TURN), one(_UTTERANCE)
         self._speaker, self._marker, self._model = one(_SPEAKER), one(("marker",)), one(("model",))
-        self._by = one(_CODER)
+        self._by = one(CODER_COLUMNS)
         if self._turn is None and self._utterance is None:
             raise self._source.error(
                 f"expected a column that says which turn a code is for (turn or utterance_id), "
@@ -208,7 +220,7 @@ class _Table:
                     line=line,
                 )
             return (keys[self._column.strip().casefold()],)
-        coders = tuple(n for n in names if n.strip().casefold().startswith(_CODER_COLUMN))
+        coders = tuple(n for n in names if n.strip().casefold().startswith(CODER_PREFIX))
         found = next((keys[name] for name in _CODE if name in keys), None)
         if coders:
             return (found, *coders) if self._settled and found is not None else coders

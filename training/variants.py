@@ -8,6 +8,7 @@ they compute and in nothing else.
 """
 
 import argparse
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,11 +21,12 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.model.packing import window_ids
 from alliance.model.session import Session
 from alliance.model.tokens import TokenIds
-from alliance.training.corpora import authored
+from alliance.training.corpora import annomi, authored
+from alliance.training.files import write_whole
 from alliance.training.forms import quantise_dynamic, without_chatter
 from alliance.training.lean_graph import lean_graph
 
-__all__ = ["write_variants"]
+__all__ = ["write_fold", "write_variants"]
 
 _SESSIONS: Final = 12  # whose windows set the static scales
 
@@ -48,6 +50,25 @@ def write_variants(model: Path, target: Path) -> None:
         quantise_dynamic(target / "float32.onnx", target / "dynamic-int8.onnx")
         _write_torch(network.graph, target / "torch")
         _quantise_static(model, target / "float32.onnx", target / "static-int8.onnx")
+
+
+def write_fold(annomi_file: Path | None, fold: int, target: Path) -> None:
+    """Write the sessions of one of AnnoMI's folds, with their codes, for the benchmark.
+
+    Args:
+        annomi_file: ``AnnoMI-simple.csv``; None where fetch puts it.
+        fold: the fold, 0 to 4.
+        target: the file to write: JSON lines, a session each.
+    """
+    lines = []
+    for coded in annomi(annomi_file):
+        if coded.fold == fold:
+            turns = [
+                {"speaker": turn.speaker, "text": turn.text, "code": code}
+                for turn, code in zip(coded.session.turns, coded.codes, strict=True)
+            ]
+            lines.append(json.dumps({"id": coded.id, "turns": turns}, ensure_ascii=False))
+    write_whole(target, "\n".join([*lines, ""]))
 
 
 def _fold_weights(graph: Any) -> None:
@@ -155,8 +176,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m alliance.training.variants")
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="where to write")
+    parser.add_argument("--annomi", type=Path, help="AnnoMI-simple.csv; else where fetch put it")
+    parser.add_argument(
+        "--fold", type=int, help="also write this fold's coded sessions, as coded.jsonl"
+    )
     given = parser.parse_args()
     write_variants(given.model, given.output)
+    if given.fold is not None:
+        write_fold(given.annomi, given.fold, given.output / "coded.jsonl")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 from hashlib import blake2b
 from typing import Final
 
-import numpy as np
-
 __all__ = ["SeenIds"]
 
 _BYTES: Final = 8
@@ -20,11 +18,15 @@ class SeenIds:
     """
 
     def __init__(self) -> None:
+        import numpy as np  # who asks a command for its help does not wait for it
+
         self._recent: set[int] = set()
         self._sorted = np.empty(0, dtype=np.uint64)
 
     def add(self, id_: str) -> bool:
         """Add an id; False if it was there."""
+        import numpy as np
+
         digest = blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest()
         number = int.from_bytes(digest)
         if number in self._recent:

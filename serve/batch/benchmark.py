@@ -30,7 +30,7 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.serve.batch import benchmark_pipeline as pipeline
 from alliance.serve.batch.benchmark_backends import compare_backends, compare_rival
 from alliance.serve.batch.benchmark_card import card
-from alliance.serve.batch.benchmark_coded import CodedSessions, annomi_fold, read_coded
+from alliance.serve.batch.benchmark_coded import CodedSessions, read_coded
 from alliance.serve.batch.engine import cores
 from alliance.serve.batch.settings import versions
 
@@ -46,8 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {_NAME}")
     parser.add_argument("parts", nargs="+", choices=[*_PARTS, "card"])
     parser.add_argument("--coded", type=Path, help="JSON lines of sessions with codes")
-    parser.add_argument("--annomi", type=Path, help="AnnoMI-simple.csv, in place of --coded")
-    parser.add_argument("--fold", type=int, help="the fold that --model was not trained on")
+    parser.add_argument("--unseen", action="store_true", help="--model was not trained on them")
     parser.add_argument("--sessions", type=int, help="how many of them; all unless told")
     parser.add_argument("--forms", type=Path, help="the folder that training.variants wrote")
     parser.add_argument("--model", type=Path, help="a model folder; else the shipped weights")
@@ -76,13 +75,9 @@ def _command(words: Sequence[str]) -> str:
 
 
 def _coded(given: argparse.Namespace) -> CodedSessions:
-    if given.annomi is not None:
-        if given.fold is None or given.model is None:
-            raise SystemExit("expected --fold and --model with --annomi, found one missing")
-        return annomi_fold(given.annomi, given.fold)
     if given.coded is None:
         raise SystemExit("expected --coded with sessions to label, found none")
-    return read_coded(given.coded, limit=given.sessions)
+    return read_coded(given.coded, limit=given.sessions, unseen=given.unseen)
 
 
 def _forms(given: argparse.Namespace) -> Path:

@@ -19,8 +19,8 @@ _CAUTION: Final = (
 )
 
 _UNSEEN: Final = (
-    "They are one of AnnoMI's folds; the network is that of the cross-validation that was neither "
-    "trained nor fitted on it."
+    "They are one of AnnoMI's test folds; the network is that of the cross-validation that was "
+    "neither trained nor fitted on it."
 )
 
 

@@ -14,7 +14,7 @@ from alliance.model.confusion import confusion_matrix, f1, macro_f1
 from alliance.model.labelled import LabelledTurn
 from alliance.model.session import Session, Turn
 
-__all__ = ["CodedSessions", "annomi_fold", "read_coded"]
+__all__ = ["CodedSessions", "read_coded"]
 
 Places = NDArray[np.intp]
 
@@ -57,12 +57,13 @@ class CodedSessions:
         }
 
 
-def read_coded(path: Path, *, limit: int | None = None) -> CodedSessions:
+def read_coded(path: Path, *, limit: int | None = None, unseen: bool = False) -> CodedSessions:
     """JSON lines of sessions whose turns have a ``code``, such as ``authored.jsonl``.
 
     Args:
         path: the file.
         limit: how many sessions to take, evenly from the file; None for all.
+        unseen: whether the network was not trained on them.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     if limit is not None and limit < len(lines):
@@ -73,24 +74,7 @@ def read_coded(path: Path, *, limit: int | None = None) -> CodedSessions:
         turns = tuple(Turn(turn["speaker"], turn["text"]) for turn in data["turns"])
         sessions.append(Session(data["id"], turns))
         gold.append(np.array([_place(turn.get("code")) for turn in data["turns"]]))
-    return CodedSessions(tuple(sessions), tuple(gold))
-
-
-def annomi_fold(path: Path, fold: int) -> CodedSessions:
-    """The sessions of one of AnnoMI's folds, for the network that was not trained on that fold.
-
-    Args:
-        path: ``AnnoMI-simple.csv``.
-        fold: the fold, 0 to 4.
-    """
-    from alliance.training.corpora import annomi
-
-    chosen = [coded for coded in annomi(path) if coded.fold == fold]
-    gold = [
-        np.array([-1 if code is None else LABELS.index(code.label) for code in coded.codes])
-        for coded in chosen
-    ]
-    return CodedSessions(tuple(coded.session for coded in chosen), tuple(gold), unseen=True)
+    return CodedSessions(tuple(sessions), tuple(gold), unseen)
 
 
 def places(turns: Sequence[LabelledTurn]) -> Places:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from alliance.model.code_system import Code
 from alliance.model.codebook import LABELS, Marker, Role
+from alliance.model.codings import CODER_COLUMNS, CODER_PREFIX
 from alliance.model.errors import TranscriptError
 from alliance.model.formats.source import Source
 from alliance.model.formats.table_rows import SUFFIXES, table_rows
@@ -25,8 +26,6 @@ __all__ = ["LabelRow", "LabelTable", "Report"]
 
 _SESSION: Final = ("session_id", "session", "transcript_id")
 _SPEAKER: Final = ("speaker", "role", "interlocutor")
-_BY: Final = ("coder", "rater", "annotator")
-_CODER_COLUMN: Final = "coder_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ class LabelTable:
         self._names = {name.strip().casefold(): name for name in reversed(names)}
         self._session = self._one(_SESSION)
         self._speaker = self._one(_SPEAKER)
-        self._by = self._one(_BY)
-        coders = [name for key, name in self._names.items() if key.startswith(_CODER_COLUMN)]
+        self._by = self._one(CODER_COLUMNS)
+        coders = [name for key, name in self._names.items() if key.startswith(CODER_PREFIX)]
         own = [self._names[key] for key in ("code", "label") if key in self._names]
         self.codes = tuple(reversed(coders)) or tuple(own[:1])
         """The columns that hold codes; empty where only ``marker`` does."""

@@ -10,10 +10,13 @@ pytest.importorskip("torch", reason="needs the [train] extra")
 
 from alliance.model.backend import OnnxBackend
 from alliance.model.classifier import RuptureClassifier, shipped_weights
+from alliance.model.codebook import LABELS
+from alliance.model.session import Turn
 from alliance.serve.batch.benchmark_backends import compare_backends, compare_rival
 from alliance.serve.batch.benchmark_coded import CodedSessions, read_coded
 from alliance.serve.batch.benchmark_forms import FORMS, REFERENCE
 from alliance.training import variants
+from alliance.training.corpora import annomi
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +77,20 @@ def test_the_rival_labels_the_same_turns(forms: Path, coded: CodedSessions) -> N
     # Other runtimes, the same windows: the same labels.
     assert found["rival"]["agreement"] == found["rival_on_our_runtime"]["agreement"]
     assert found["times_rival"] > 0
+
+
+def test_a_fold_is_written_for_the_network_that_has_not_seen_it(tmp_path: Path) -> None:
+    source = Path(__file__).parents[3] / "shared" / "corpora" / "annomi" / "AnnoMI-simple.csv"
+    if not source.exists():
+        pytest.skip("AnnoMI-simple.csv is not beside this checkout")
+    variants.write_fold(source, 0, tmp_path / "coded.jsonl")
+    found = read_coded(tmp_path / "coded.jsonl", unseen=True)
+    assert found.unseen
+    expected = {coded.id: coded for coded in annomi(source) if coded.fold == 0}
+    assert {session.id for session in found.sessions} == expected.keys()
+    for session, gold in zip(found.sessions, found.gold, strict=True):
+        assert session.turns == tuple(
+            Turn(turn.speaker, turn.text) for turn in expected[session.id].session.turns
+        )
+        labels = [None if place < 0 else LABELS[place] for place in gold]
+        assert labels == list(expected[session.id].labels)

@@ -5,7 +5,7 @@ import pytest
 
 from alliance.serve.batch import benchmark, benchmark_pipeline
 from alliance.serve.batch.benchmark_card import card
-from alliance.serve.batch.benchmark_coded import annomi_fold, read_coded
+from alliance.serve.batch.benchmark_coded import read_coded
 
 STUB = Path(__file__).parents[2] / "data" / "stub_model"
 
@@ -64,17 +64,6 @@ def test_labels_are_compared_with_codes_and_with_the_reference(coded: Path) -> N
 def test_a_table_is_written_to_size(coded: Path, tmp_path: Path) -> None:
     sessions = read_coded(coded).sessions
     assert benchmark_pipeline.write_table(tmp_path / "t.csv", sessions, turns=30) == 32
-
-
-def test_a_fold_of_annomi_is_what_its_network_has_not_seen() -> None:
-    path = Path(__file__).parents[4] / "shared" / "corpora" / "annomi" / "AnnoMI-simple.csv"
-    if not path.exists():
-        pytest.skip("AnnoMI-simple.csv is not beside this checkout")
-    found = annomi_fold(path, 0)
-    assert found.unseen
-    assert len(found.sessions) == len(found.gold) > 10
-    assert [len(session.turns) for session in found.sessions] == [len(row) for row in found.gold]
-    assert {int(place) for row in found.gold for place in row} >= {0, 1, 2, 3}
 
 
 def test_the_card_is_filled_from_the_figures_that_were_measured() -> None:
