@@ -85,12 +85,12 @@ def iter_failing(function: Callable[..., object], *args: object, **keywords: obj
 def test_a_file_that_grows_while_it_is_read_fails(
     corpus: Corpus, classifier: RuptureClassifier, tmp_path: Path
 ) -> None:
-    source = corpus("a.csv", 3)
+    source = corpus("a.csv", 60)  # so many that not all are read before the first is done
 
     class Writing(Silent):
         def advance(self, *, done: int, turns: int) -> None:
             with source.open("a") as file:
-                file.write("s9,client,One more.\n")
+                file.write("new,client,One more.\n")
 
     report = label_files([source], tmp_path / "o.csv", labeller=classifier, progress=Writing())
     assert "found that it changed while it was read" in report.failures[0]
