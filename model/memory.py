@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 __all__ = ["peak_memory_mb"]
 
-_STATUS = Path("/proc/self/status")
+_STATUS: Final = Path("/proc/self/status")
 
 
 def peak_memory_mb() -> float | None:

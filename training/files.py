@@ -43,6 +43,20 @@ def write_json(path: Path, content: Any) -> None:
     write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
+def begun_with(path: Path, content: Any) -> bool:
+    """Writes down what a folder is begun with; later, whether it is still the same.
+
+    Args:
+        path: the JSON file that says so.
+        content: what it is to be.
+    """
+    if not path.is_file():
+        write_json(path, content)
+        return True
+    held = json.loads(path.read_text(encoding="utf-8"))
+    return bool(held == json.loads(json.dumps(content)))  # as it would have been written
+
+
 def _refusal(path: Path, error: OSError) -> InputError:
     return InputError(
         f"expected to write {path}, found that it cannot be ({error.strerror}); choose another "

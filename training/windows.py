@@ -140,6 +140,23 @@ def label_weights(sessions: Sequence[CodedSession], *, balance: float) -> NDArra
     return np.asarray(weights * counts.sum() / (weights * counts).sum())
 
 
+def turn_weights(
+    coded: CodedSession, targets: NDArray[np.float32], by_label: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Weight of each turn in the loss: that of its label, 0 where it has no target; (turns,).
+
+    Args:
+        coded: the session.
+        targets: of its turns, shape (turns, 21).
+        by_label: from :func:`label_weights`.
+    """
+    weights = np.zeros(len(targets), dtype=np.float32)
+    for row, label in enumerate(coded.labels):
+        if label is not None and targets[row].any():
+            weights[row] = by_label[LABELS.index(label)]
+    return weights
+
+
 def prepare(
     sessions: Sequence[CodedSession],
     tokenizer: TurnTokenizer,
@@ -205,15 +222,11 @@ def _prepared(
     targets = code_targets(coded, settled_share=loss.settled_share)
     if taught is not None:
         targets = taught_targets(coded, targets, taught, teacher_share=loss.teacher_share)
-    weights = np.zeros(len(targets), dtype=np.float32)
-    for row, code in enumerate(coded.codes):
-        if code is not None and targets[row].any():
-            weights[row] = by_label[LABELS.index(code.label)]
     return PreparedSession(
         encode_turns(coded.session.turns, tokenizer, packing),
         tuple(turn.role for turn in coded.session.turns),
         targets,
-        weights,
+        turn_weights(coded, targets, by_label),
     )
 
 

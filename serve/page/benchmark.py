@@ -9,7 +9,6 @@ the path; nothing leaves the machine.
 
 import argparse
 import json
-import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -20,7 +19,7 @@ from alliance.model.classifier import RuptureClassifier
 from alliance.serve.http.app import create_app
 from alliance.serve.http.server import in_thread
 from alliance.serve.http.settings import Settings
-from alliance.serve.report.benchmark import ACTS, KEY, PAINTED, in_chromium, long_session
+from alliance.serve.report.benchmark import ACTS, KEY, in_chromium, long_session, medians, time_acts
 
 __all__ = ["measure"]
 
@@ -86,16 +85,9 @@ def measure(*, turns: int, rounds: int, model: Path | None = None) -> dict[str, 
             page.wait_for_timeout(500)
             for name, value in page.evaluate(_SHOWN).items():
                 taken.setdefault(name, []).append(value)
-            for name, act in _PAGE_ACTS.items():
-                value = page.evaluate(f"() => ({PAINTED})(() => {{ {act} }})")
-                taken.setdefault(name, []).append(value)
+            time_acts(page, _PAGE_ACTS, taken)
             page.close()
-        version = browser.version
-    return {
-        "turns": turns,
-        **{name: round(statistics.median(values), 1) for name, values in taken.items()},
-        "chromium": version,
-    }
+        return {"turns": turns, **medians(taken), "chromium": browser.version}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

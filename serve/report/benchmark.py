@@ -15,7 +15,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file
 from pathlib import Path
@@ -28,7 +28,7 @@ from alliance.model.session import Session, Turn
 from alliance.serve.report.making import view_of, write_report
 from alliance.serve.sessions import example_file
 
-__all__ = ["ACTS", "KEY", "PAINTED", "in_chromium", "long_session", "measure"]
+__all__ = ["ACTS", "KEY", "in_chromium", "long_session", "measure", "medians", "time_acts"]
 
 _SEED: Final = 7
 _RUN: Final = (6, 20)  # turns in a row taken from the example
@@ -36,7 +36,7 @@ _TURN_MS: Final = 4000
 _PATIENCE_MS: Final = 120_000
 
 # From the event until the frame after it has been painted.
-PAINTED: Final = """(act) => new Promise((done) => {
+_PAINTED: Final = """(act) => new Promise((done) => {
   const began = performance.now();
   act();
   requestAnimationFrame(() => {
@@ -155,15 +155,21 @@ def _in_browser(path: Path, *, rounds: int) -> dict[str, Any]:
             for name, value in zip(("first_paint_ms", "loaded_ms"), opened, strict=True):
                 if value is not None:
                     taken.setdefault(name, []).append(value)
-            for name, act in ACTS.items():
-                value = page.evaluate(f"() => ({PAINTED})(() => {{ {act} }})")
-                taken.setdefault(name, []).append(value)
+            time_acts(page, ACTS, taken)
             page.close()
-        version = browser.version
-    return {
-        **{name: round(statistics.median(values), 1) for name, values in taken.items()},
-        "chromium": version,
-    }
+        return {**medians(taken), "chromium": browser.version}
+
+
+def time_acts(page: Any, acts: Mapping[str, str], taken: dict[str, list[float]]) -> None:
+    """Do each act once, and note the milliseconds until its effect was painted, by its name."""
+    for name, act in acts.items():
+        value = page.evaluate(f"() => ({_PAINTED})(() => {{ {act} }})")
+        taken.setdefault(name, []).append(value)
+
+
+def medians(taken: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The median of what each name took, in milliseconds."""
+    return {name: round(statistics.median(values), 1) for name, values in taken.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

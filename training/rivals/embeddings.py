@@ -11,13 +11,14 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from alliance.model.errors import ConfigError
 from alliance.model.packing import choose_windows, encode_turns, plan_windows, window_ids
 from alliance.model.scores import pool_turns
 from alliance.model.session import Session
 from alliance.training.config import EncoderConfig
-from alliance.training.files import write_json, write_whole
+from alliance.training.files import begun_with, write_whole
 from alliance.training.network import build_network
 
 __all__ = ["Embedding", "FrozenEncoder", "embed_all", "embed_each"]
@@ -36,18 +37,19 @@ class FrozenEncoder:
 
     Args:
         config: which encoder, and how turns are packed.
-        layers: whose states stand beside each other in a turn's row, 0 being the embeddings; the
-            last one's alone unless told.
+        layers: whose states stand beside each other in a turn's row, 0 being the embeddings;
+            unless told, what the encoder gives in the end.
     """
 
-    def __init__(self, config: EncoderConfig, layers: Sequence[int] = (-1,)) -> None:
+    def __init__(self, config: EncoderConfig, layers: Sequence[int] | None = None) -> None:
         network = build_network(config)
         self._packing = network.packing
         self._tokenizer = network.turn_tokenizer
         self._encoder = network.model.base_model
         self._encoder.eval()
-        self._layers = tuple(layers)
-        self._size = int(network.model.config.hidden_size) * len(self._layers)
+        self._layers = layers
+        beside = 1 if layers is None else len(layers)
+        self._size = int(network.model.config.hidden_size) * beside
 
     def __call__(self, session: Session) -> Embedding:
         """One row per turn of the session, shape (turns, layers * hidden size)."""
@@ -59,13 +61,20 @@ class FrozenEncoder:
         for number, window in enumerate(windows):
             ids = torch.from_numpy(window_ids(encoded, window, self._packing)).unsqueeze(0)
             with torch.inference_mode():
-                found = self._encoder(input_ids=ids, output_hidden_states=True).hidden_states
-                states = torch.cat([found[layer][0] for layer in self._layers], dim=-1)
+                states = self._states(ids)
             pooled = pool_turns(states.float().numpy(), lengths[window.first : window.stop])
             for turn in range(window.first, window.stop):
                 if chosen[turn] == number:
                     rows[turn] = pooled[turn - window.first]
         return rows
+
+    def _states(self, ids: Tensor) -> Tensor:
+        """Of each token of one window, shape (tokens, layers * hidden size)."""
+        if self._layers is None:  # not of every encoder the last layer's own states
+            last: Tensor = self._encoder(input_ids=ids).last_hidden_state
+            return last[0]
+        found = self._encoder(input_ids=ids, output_hidden_states=True).hidden_states
+        return torch.cat([found[layer][0] for layer in self._layers], dim=-1)
 
 
 def embed_all(
@@ -127,9 +136,7 @@ def embed_each(
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"encoder": dataclasses.asdict(config), "layers": list(layers)}
     begun = folder / "encoder.json"
-    if not begun.is_file():
-        write_json(begun, wanted)
-    elif json.loads(begun.read_text(encoding="utf-8")) != wanted:
+    if not begun_with(begun, wanted):
         raise ConfigError(
             f"{folder}: expected what this encoder made of sessions, found another's "
             f"({begun.name}); delete the folder"

@@ -30,7 +30,7 @@ from alliance.training.evaluation.predictions import (
     collect,
     concatenate,
 )
-from alliance.training.files import write_json
+from alliance.training.files import begun_with
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.rivals import baseline, frozen, sequence
 from alliance.training.rivals.embeddings import embed_all, embed_each
@@ -215,10 +215,7 @@ def recipe(crossvalidation: Path) -> TrainingConfig:
 
 
 def _remember(path: Path, config: TrainingConfig) -> None:
-    wanted = json.loads(json.dumps(config.to_dict()))
-    if not path.is_file():
-        write_json(path, wanted)
-    elif json.loads(path.read_text(encoding="utf-8")) != wanted:
+    if not begun_with(path, config.to_dict()):
         raise ConfigError(
             f"{path.parent}: expected rivals of a model of this recipe, found those of another; "
             f"choose another output folder"

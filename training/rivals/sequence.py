@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from alliance.model.agreement import Floats
-from alliance.model.calibration import LABEL_OF_CODE, legal_codes
+from alliance.model.calibration import code_probabilities, label_probabilities, legal_codes
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
@@ -25,7 +25,7 @@ from alliance.training.corpora import CodedSession
 from alliance.training.network import turn_loss
 from alliance.training.rivals.embeddings import Embedding
 from alliance.training.rivals.plain import labelled_by_largest
-from alliance.training.windows import code_targets, label_weights
+from alliance.training.windows import code_targets, label_weights, turn_weights
 
 __all__ = ["ENCODER", "LAYERS", "SequenceRival", "Settings", "fit"]
 
@@ -150,15 +150,11 @@ class SequenceRival:
         if not session.turns:
             return np.zeros((0, len(LABELS)))
         read = _Read.of(session, self._states[session.id])
-        total = np.zeros((len(session.turns), len(MARKER_ORDER)))
+        roles = [turn.role for turn in session.turns]
         with torch.inference_mode():
-            for layer in self._layers:
-                logits = layer(read.states, read.roles, read.lengths)
-                codes = logits.masked_fill(~read.legal, -1e4).softmax(dim=1)
-                total += codes.double().numpy()
-        total /= len(self._layers)
-        members = np.eye(len(LABELS))[LABEL_OF_CODE]
-        return np.asarray(total @ members)
+            logits = [layer(read.states, read.roles, read.lengths) for layer in self._layers]
+        codes = [code_probabilities(each.numpy(), roles) for each in logits]
+        return label_probabilities(np.mean(codes, axis=0))
 
     def label(self, session: Session, *, purpose: Purpose = Purpose.RESEARCH) -> LabelledSession:
         """Labels every turn with words by its largest probability, whatever the purpose."""
@@ -206,15 +202,11 @@ def _examples(
     out = []
     for coded in sessions:
         targets = code_targets(coded, settled_share=loss.settled_share)
-        weights = [
-            0.0 if label is None or not row.any() else float(by_label[LABELS.index(label)])
-            for label, row in zip(coded.labels, targets, strict=True)
-        ]
         out.append(
             _Example(
                 _Read.of(coded.session, states[coded.id]),
                 torch.from_numpy(targets),
-                torch.tensor(weights),
+                torch.from_numpy(turn_weights(coded, targets, by_label)),
             )
         )
     return out
@@ -230,7 +222,7 @@ def _train(
     seed: int,
 ) -> nn.Module:
     generator = np.random.default_rng(seed)
-    batches = list(_batches(sessions, own, settings, generator))
+    batches = _batches(sessions, own, settings, generator)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layer = _Layer(size, layers, settings)
