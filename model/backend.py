@@ -8,11 +8,14 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from alliance.model.codebook import MARKER_ORDER
 from alliance.model.errors import ModelError
 from alliance.model.tokens import TokenIds
 
 Logits = NDArray[np.float32]
+"""One row per token or turn, in the order of ``codebook.MARKER_ORDER``."""
+
+Features = NDArray[np.float32]
+"""One row per token or turn: logits, or what a session layer makes logits of."""
 
 _PROVIDERS: Final = {
     "cpu": ("CPUExecutionProvider",),
@@ -23,14 +26,14 @@ _PROVIDERS: Final = {
 class Backend(Protocol):
     """Runs the encoder on one window at a time."""
 
-    def __call__(self, ids: TokenIds) -> Logits:
-        """Logits of every token of one window.
+    def __call__(self, ids: TokenIds) -> Features:
+        """What the encoder says of every token of one window.
 
         Args:
             ids: token numbers, shape (tokens,).
 
         Returns:
-            Logits in the order of ``codebook.MARKER_ORDER``, shape (tokens, 21).
+            Logits, shape (tokens, 21); for a model with a session layer its features.
         """
         ...
 
@@ -43,11 +46,14 @@ class OnnxBackend:
 
     Args:
         path: the ``.onnx`` file; its input is ``input_ids`` (1, tokens), its first output the
-            logits (1, tokens, 21).
+            logits (1, tokens, 21), or features (1, tokens, width).
         threads: threads within one call; None leaves the choice to ONNX Runtime (all cores).
         spinning: whether threads wait for their next piece without sleeping: a little faster on
             a machine that does nothing else, much slower beside other work.
         device: ``cpu``, or ``cuda`` for the first GPU (needs ``onnxruntime-gpu``).
+
+    Attributes:
+        width: numbers that a token gets.
 
     Raises:
         ModelError: if the file is missing, is not an ONNX model, has another shape, or cannot run
@@ -92,17 +98,17 @@ class OnnxBackend:
                 f"use a model that alliance train wrote"
             )
         output = self._session.get_outputs()[0]
-        if len(output.shape) != 3 or output.shape[-1] != len(MARKER_ORDER):
+        if len(output.shape) != 3 or not isinstance(output.shape[-1], int):
             raise ModelError(
-                f"{path}: expected logits (1, tokens, {len(MARKER_ORDER)}), one for each of the "
-                f"codebook's codes, found shape {output.shape}; use a model that alliance train "
-                f"wrote"
+                f"{path}: expected an output (1, tokens, width), found shape {output.shape}; "
+                f"use a model that alliance train wrote"
             )
         self._output = output.name
+        self.width: int = output.shape[-1]
 
-    def __call__(self, ids: TokenIds) -> Logits:
-        (logits,) = self._session.run([self._output], {"input_ids": ids[np.newaxis, :]})
-        return np.asarray(logits[0], dtype=np.float32)
+    def __call__(self, ids: TokenIds) -> Features:
+        (rows,) = self._session.run([self._output], {"input_ids": ids[np.newaxis, :]})
+        return np.asarray(rows[0], dtype=np.float32)
 
 
 def silent_runtime() -> ModuleType:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from alliance.model.backend import Backend, Logits, OnnxBackend
+from alliance.model.backend import Backend, Features, Logits, OnnxBackend
 from alliance.model.calibration import (
     LABEL_OF_CODE,
     Calibration,
@@ -16,7 +16,7 @@ from alliance.model.calibration import (
     label_probabilities,
     legal_codes,
 )
-from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER, Role
+from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError, ModelError
 from alliance.model.labelled import (
@@ -37,12 +37,16 @@ from alliance.model.packing import (
     plan_session,
     window_ids,
 )
-from alliance.model.scores import SessionScores, gathered, joined, pool_turns
+from alliance.model.scores import SessionScores, chosen_rows, joined, pool_turns, scores_of
 from alliance.model.session import Session, Turn
+from alliance.model.session_layer import OnnxSessionLayer, SessionLayer
 from alliance.model.tokens import TurnTokenizer
 
 MODEL_FORMAT: Final = 1
 """Changes when a model folder of an older version can no longer be read."""
+
+LAYERED_FORMAT: Final = 2
+"""The format of a folder with a session layer, which versions before it cannot read."""
 
 _CHUNK: Final = 16  # turns tokenised at once while a causal window is filled backwards
 
@@ -53,8 +57,9 @@ class RuptureClassifier:
     """Labels the turns of a session; made by :meth:`load` from a model folder.
 
     A folder holds ``model.onnx``, ``tokenizer.json``, ``config.json`` (name, codebook version,
-    packing), ``calibration.json`` and ``decision.json``. The result for a session depends on
-    that session alone.
+    packing), ``calibration.json`` and ``decision.json``, and for some models ``session.onnx``, the
+    layer over the session (:mod:`alliance.model.session_layer`). The result for a session depends
+    on that session alone.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class RuptureClassifier:
         calibration: Calibration | None = None,
         decision: DecisionPolicy | None = None,
         folder: Path | None = None,
+        layer: SessionLayer | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -76,6 +82,7 @@ class RuptureClassifier:
         self.decision = decision or DecisionPolicy()
         self._tokenizer = tokenizer
         self._backend = backend
+        self._layer = layer
 
     @property
     def tokenizer(self) -> TurnTokenizer:
@@ -86,6 +93,11 @@ class RuptureClassifier:
     def backend(self) -> Backend:
         """The encoder that windows run through; classifiers, and threads, may share one."""
         return self._backend
+
+    @property
+    def layer(self) -> SessionLayer | None:
+        """What reads the session's turns after the encoder; None where logits come from that."""
+        return self._layer
 
     def with_backend(self, backend: Backend) -> "RuptureClassifier":
         """The same model behind another way to its encoder.
@@ -101,6 +113,7 @@ class RuptureClassifier:
             calibration=self.calibration,
             decision=self.decision,
             folder=self.folder,
+            layer=self._layer,
         )
 
     @classmethod
@@ -125,21 +138,27 @@ class RuptureClassifier:
         if not folder.is_dir():
             raise ModelError(f"{folder}: expected a model folder, found none; check --model")
         config = _read_json(folder / "config.json")
-        if config.get("format") != MODEL_FORMAT or config.get("codebook") != CODEBOOK_VERSION:
+        known = config.get("format") in (MODEL_FORMAT, LAYERED_FORMAT)
+        if not known or config.get("codebook") != CODEBOOK_VERSION:
             raise ModelError(
-                f"{folder}: expected model format {MODEL_FORMAT} and codebook {CODEBOOK_VERSION}, "
-                f"found {config.get('format')} and {config.get('codebook')}; train it again with "
-                f"this version of alliance"
+                f"{folder}: expected model format {MODEL_FORMAT} or {LAYERED_FORMAT} and codebook "
+                f"{CODEBOOK_VERSION}, found {config.get('format')} and {config.get('codebook')}; "
+                f"train it again with this version of alliance"
             )
         name, packing = _settings(folder / "config.json", _name_and_packing)
+        tokenizer = TurnTokenizer.from_file(folder / "tokenizer.json")
+        backend = OnnxBackend(folder / "model.onnx", threads=threads, device=device)
+        layer = _layer(folder, config["format"])
+        _check_width(folder / "model.onnx", backend.width, layer)
         return cls(
             name,
-            tokenizer=TurnTokenizer.from_file(folder / "tokenizer.json"),
-            backend=OnnxBackend(folder / "model.onnx", threads=threads, device=device),
+            tokenizer=tokenizer,
+            backend=backend,
             packing=packing,
             calibration=_settings(folder / "calibration.json", Calibration.from_dict),
             decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
             folder=folder,
+            layer=layer,
         )
 
     def label(
@@ -229,13 +248,13 @@ class RuptureClassifier:
         if causal:
             return joined(
                 [
-                    self._score_newest(turn, encoded[: index + 1])
-                    for index, turn in enumerate(session.turns)
+                    self._score_newest(session.turns[: index + 1], encoded[: index + 1])
+                    for index in range(len(session.turns))
                 ]
             )
         plan = plan_session(encoded, self.packing)
         pooled = [self.run_window(plan, number) for number in range(len(plan.windows))]
-        return gathered(plan, pooled)
+        return self.scores(session, plan, pooled)
 
     def plan(self, session: Session) -> SessionPlan:
         """Tokenise a session and lay out its windows.
@@ -245,20 +264,34 @@ class RuptureClassifier:
         """
         return plan_session(self.encode(session.turns), self.packing)
 
-    def run_window(self, plan: SessionPlan, number: int) -> Logits:
+    def run_window(self, plan: SessionPlan, number: int) -> Features:
         """Run the encoder over one window of a plan.
 
         Returns:
-            The logits of the window's turns, shape (turns, 21).
+            What it says of the window's turns: logits, shape (turns, 21), or, for a model with a
+            session layer, that layer's features.
         """
-        ids = window_ids(plan.encoded, plan.windows[number], self.packing)
-        return pool_turns(self._backend(ids), plan.lengths(number))
+        return self.read(plan.encoded, plan.windows[number])
+
+    def read(self, encoded: Sequence[EncodedTurn], window: Window) -> Features:
+        """Run the encoder over turns that are read together.
+
+        Args:
+            encoded: turns as :meth:`encode` gives them.
+            window: which of them.
+
+        Returns:
+            As in :meth:`run_window`.
+        """
+        ids = window_ids(encoded, window, self.packing)
+        lengths = [len(turn.ids) for turn in encoded[window.first : window.stop]]
+        return pool_turns(self._backend(ids), lengths)
 
     def finish(
         self,
         session: Session,
         plan: SessionPlan,
-        pooled: Sequence[Logits],
+        pooled: Sequence[Features],
         *,
         purpose: Purpose = Purpose.RESEARCH,
     ) -> LabelledSession:
@@ -270,7 +303,7 @@ class RuptureClassifier:
             pooled: what :meth:`run_window` gave for each of its windows, in order.
             purpose: as in :meth:`label`.
         """
-        scores = gathered(plan, pooled)
+        scores = self.scores(session, plan, pooled)
         turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
         return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
 
@@ -297,19 +330,51 @@ class RuptureClassifier:
             chunk = self.encode(turns[max(0, stop - _CHUNK) : stop])
             encoded = chunk + encoded
             used += sum(len(turn.ids) for turn in chunk)
-        return self._score_newest(turns[-1], encoded)
+        return self._score_newest(turns[len(turns) - len(encoded) :], encoded)
 
-    def _score_newest(self, turn: Turn, encoded: Sequence[EncodedTurn]) -> SessionScores:
-        """Score ``turn``, the last of ``encoded``; further back than its window none is used."""
+    def scores(
+        self, session: Session, plan: SessionPlan, pooled: Sequence[Features]
+    ) -> SessionScores:
+        """Score a session whose windows have been run.
+
+        Args:
+            session: as in :meth:`finish`, like the rest.
+            plan: its windows.
+            pooled: what was read in each.
+        """
+        logits = self.logits(chosen_rows(plan, pooled), session.turns, plan.encoded)
+        return scores_of(plan, logits)
+
+    def logits(
+        self, features: Features, turns: Sequence[Turn], encoded: Sequence[EncodedTurn]
+    ) -> Logits:
+        """Logits of turns in a row, from what the encoder says of each.
+
+        Args:
+            features: shape (turns, features); logits where there is no session layer.
+            turns: the turns; who says them is looked at.
+            encoded: the same as token numbers; how many they are is looked at.
+
+        Returns:
+            Shape (turns, 21).
+        """
+        if self._layer is None or not turns:
+            return features
+        roles = [turn.role for turn in turns]
+        return self._layer(features, roles, [len(turn.ids) for turn in encoded])
+
+    def _score_newest(self, turns: Sequence[Turn], encoded: Sequence[EncodedTurn]) -> SessionScores:
+        """Score the last of ``turns``; further back than its window none is used."""
         logits = np.zeros((1, len(MARKER_ORDER)), dtype=np.float32)
         encoded_tokens = 0
         # A turn that gets no label needs no window of its own: its row stays 0.
-        if unlabelled_reason(turn) is None:
+        if unlabelled_reason(turns[-1]) is None:
             lengths = [len(one.ids) for one in encoded]
             window = causal_window(lengths, self.packing)
-            ids = window_ids(encoded, window, self.packing)
-            encoded_tokens = len(ids)
-            logits[0] = pool_turns(self._backend(ids), lengths[window.first :])[-1]
+            # Every window has an opening and a closing token of its own.
+            encoded_tokens = sum(lengths[window.first :]) + 2
+            features = self.read(encoded, window)
+            logits[0] = self.logits(features, turns[window.first :], encoded[window.first :])[-1]
         return SessionScores(
             logits=logits,
             truncated=(encoded[-1].truncated,),
@@ -361,20 +426,18 @@ class RuptureClassifier:
             )
         return labelled
 
-    def probabilities(self, encoded: Sequence[EncodedTurn], roles: Sequence[Role]) -> Floats:
-        """Calibrated probabilities of turns that are read together, in one window.
+    def probabilities(self, logits: Logits, turns: Sequence[Turn]) -> Floats:
+        """Calibrated probabilities of turns.
 
         Args:
-            encoded: the window's turns in order, as :meth:`encode` gives them; at least one, and
-                together no longer than ``PackingConfig.room``.
-            roles: who says each of them.
+            logits: shape (turns, 21).
+            turns: who says them is looked at.
 
         Returns:
             Shape (turns, 4), in the order of ``LABELS``.
         """
-        ids = window_ids(encoded, Window(0, len(encoded)), self.packing)
-        logits = pool_turns(self._backend(ids), [len(turn.ids) for turn in encoded])
-        return self.calibration(label_probabilities(code_probabilities(logits, roles)))
+        codes = code_probabilities(logits, [turn.role for turn in turns])
+        return self.calibration(label_probabilities(codes))
 
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers."""
@@ -384,6 +447,32 @@ class RuptureClassifier:
 def shipped_weights() -> Path:
     """The folder of the weights that come with the package."""
     return Path(__file__).parent / "weights"
+
+
+def _layer(folder: Path, found: int) -> OnnxSessionLayer | None:
+    path = folder / "session.onnx"
+    if found == LAYERED_FORMAT:
+        return OnnxSessionLayer(path)
+    if path.exists():
+        raise ModelError(
+            f"{path}: expected no session layer in a folder of format {found}, found one; use a "
+            f"model that alliance train wrote"
+        )
+    return None
+
+
+def _check_width(path: Path, width: int, layer: OnnxSessionLayer | None) -> None:
+    """See that the encoder gives what is read from it."""
+    if layer is not None and width != layer.width:
+        raise ModelError(
+            f"{path}: expected features (1, tokens, {layer.width}), as the session layer reads, "
+            f"found {width} a token; use a model that alliance train wrote"
+        )
+    if layer is None and width != len(MARKER_ORDER):
+        raise ModelError(
+            f"{path}: expected logits (1, tokens, {len(MARKER_ORDER)}), one for each of the "
+            f"codebook's codes, found {width} a token; use a model that alliance train wrote"
+        )
 
 
 def _probabilities(row: Floats) -> Probabilities:

@@ -3,13 +3,16 @@
 Each piece is left out in turn and the window that the label came from is read again
 (:mod:`alliance.model.occlusion`); what the label's probability loses is the piece's effect. This
 tells what the model went by, not why the speaker said it. Same session, same model: same result.
+With a session layer the windows are read again that hold the piece, and the layer over them.
 
 At most :data:`WORD_READINGS` + :data:`BEFORE` + :data:`AFTER` + 3 = 27 windows are read for a
-turn, about as much work as labelling so many windows of a session. A long turn's words cannot be
-tried one by one within that: they are tried in pieces of equal length, and whichever piece has the
-greatest effect is halved again and again. Where no piece is missed, since others say the same, the
-whole turn's words are one piece. Of a turn too long for the model only what it read can
-have an effect, beyond that words from the cut middle move up when others are left out.
+turn, about as much work as labelling so many windows of a session. (With a session layer all
+windows of the session are read once before, and two instead of one where windows overlap.) A long
+turn's words cannot be tried one by one within that: they are tried in pieces of equal length, and
+whichever piece has the greatest effect is halved again and again. Where no piece is missed, since
+others say the same, the whole turn's words are one piece. Of a turn too long for the model only
+what it read can have an effect, beyond that words from the cut middle move up when others are left
+out.
 """
 
 import re
@@ -117,9 +120,9 @@ def explain_turn(occlusion: Occlusion, index: int) -> TurnExplanation:
 
 
 def neighbours(occlusion: Occlusion, index: int) -> list[int]:
-    """The turns around a turn that are tried: near it, in its window, with something said."""
-    window = occlusion.window(index)
-    first, stop = max(window.first, index - BEFORE), min(window.stop, index + AFTER + 1)
+    """The turns around a turn that are tried: near it, with something said, and looked at."""
+    reach = occlusion.reach(index)
+    first, stop = max(reach.first, index - BEFORE), min(reach.stop, index + AFTER + 1)
     turns = occlusion.labelled.session.turns
     return [place for place in range(first, stop) if place != index and turns[place].text.strip()]
 

@@ -1,24 +1,20 @@
-"""A labelled turn read once more, with words or other turns left out of its window.
+"""A labelled turn read once more, with words or other turns left out of what its label rests on.
 
 (Occlusion: Zeiler & Fergus 2014, "Visualizing and understanding convolutional networks"; for
 words: Li, Monroe & Jurafsky 2016, "Understanding neural networks through representation erasure".)
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from alliance.model.backend import Features
 from alliance.model.calibration import Floats
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS
 from alliance.model.labelled import LabelledSession, LabelledTurn
-from alliance.model.packing import (
-    EncodedTurn,
-    Window,
-    causal_window,
-    choose_windows,
-    plan_windows,
-)
+from alliance.model.packing import EncodedTurn, SessionPlan, Window, causal_window, plan_session
+from alliance.model.scores import chosen_rows
 
 __all__ = ["Occlusion", "Span"]
 
@@ -27,6 +23,9 @@ Span = tuple[int, int]
 
 _TOLERANCE: Final = 1e-3  # of a probability: further apart no two machines are
 
+_KEPT: Final = 256
+"""Windows whose readings are remembered: all of one turn's explanation, and those around it."""
+
 
 class Occlusion:
     """Reads the turns of one session with something left out of them.
@@ -34,6 +33,10 @@ class Occlusion:
     A turn is read in the window that its label came from, causal or not, so that with nothing
     left out its probability is the one it was labelled with. A turn whose words are left out
     keeps its place and its speaker: what remains of it is its role token.
+
+    Under a session layer a label that is not causal rests on every window of its session. Those
+    that hold what is left out are read again, the others are as they were, and the layer reads the
+    session once more: what it would say had the words never been there, in windows as they are.
 
     Args:
         classifier: the model that labelled the session.
@@ -48,15 +51,17 @@ class Occlusion:
         self.labelled = labelled
         self.readings = 0
         self._classifier = classifier
-        self._encoded = classifier.encode(labelled.session.turns)
-        self._roles = [turn.role for turn in labelled.session.turns]
-        self._lengths = [len(turn.ids) for turn in self._encoded]
-        self._windows: list[Window] = []
-        self._chosen: list[int] = []
-        if not labelled.model.causal:
-            self._windows = plan_windows(self._lengths, classifier.packing)
-            self._chosen = choose_windows(self._lengths, self._windows)
-        self._known: dict[bytes, Floats] = {}
+        encoded = classifier.encode(labelled.session.turns)
+        self._plan = (
+            SessionPlan(tuple(encoded), (), ())
+            if labelled.model.causal
+            else plan_session(encoded, classifier.packing)
+        )
+        self._lengths = [len(turn.ids) for turn in encoded]
+        self._over_session = classifier.layer is not None and not labelled.model.causal
+        self._known: dict[bytes, Features] = {}
+        self._unchanged: list[Features] = []  # every window of a session that a layer reads
+        self._whole: dict[int, Floats] = {}
 
     def turn(self, index: int) -> LabelledTurn:
         """A turn with a label.
@@ -77,7 +82,11 @@ class Occlusion:
         """The window that a turn's label came from."""
         if self.labelled.model.causal:
             return causal_window(self._lengths[: index + 1], self._classifier.packing)
-        return self._windows[self._chosen[index]]
+        return self._plan.windows[self._plan.chosen[index]]
+
+    def reach(self, index: int) -> Window:
+        """The turns that a turn's label rests on: those of its window, or the whole session."""
+        return Window(0, len(self.labelled)) if self._over_session else self.window(index)
 
     def probability(
         self, index: int, *, words: Iterable[Span] = (), turns: Iterable[int] = ()
@@ -87,7 +96,7 @@ class Occlusion:
         Args:
             index: the turn.
             words: what is left out of its text.
-            turns: which other turns are left without words; those outside its window change
+            turns: which other turns are left without words; those outside :meth:`reach` change
                 nothing.
 
         Raises:
@@ -97,7 +106,9 @@ class Occlusion:
         assert labelled.label is not None  # for mypy: turn() saw to it
         assert labelled.probabilities is not None
         place = LABELS.index(labelled.label)
-        whole = self._read(index, {})
+        if index not in self._whole:
+            self._whole[index] = self._read(index, {})
+        whole = self._whole[index]
         given = labelled.probabilities.of(labelled.label)
         if abs(whole[place] - given) > _TOLERANCE:
             raise ValueError(
@@ -106,28 +117,58 @@ class Occlusion:
                 f"with it first"
             )
         changed = {
-            other: EncodedTurn(self._encoded[other].ids[:1], truncated=False)
+            other: EncodedTurn(self._plan.encoded[other].ids[:1], truncated=False)
             for other in turns
-            if other in range(len(self._encoded)) and other != index
+            if other in range(len(self.labelled)) and other != index
         }
         if spans := list(words):
             text = _without(labelled.turn.text, spans)
             (changed[index],) = self._classifier.encode([replace(labelled.turn, text=text)])
-        return float(self._read(index, changed)[place])
+        return float((self._read(index, changed) if changed else whole)[place])
 
-    def _read(self, index: int, changed: dict[int, EncodedTurn]) -> Floats:
-        """The probabilities of a turn, with other tokens for some of its window's turns."""
-        window = self.window(index)
-        places = range(window.first, window.stop)
-        encoded = [changed.get(place, self._encoded[place]) for place in places]
+    def _read(self, index: int, changed: Mapping[int, EncodedTurn]) -> Floats:
+        """The probabilities of a turn, with other tokens for some of the turns it rests on."""
+        reach = self.reach(index)
+        encoded = [
+            changed.get(place, self._plan.encoded[place])
+            for place in range(reach.first, reach.stop)
+        ]
+        turns = self.labelled.session.turns[reach.first : reach.stop]
+        features = self._session(changed) if self._over_session else self._features(reach, changed)
+        logits = self._classifier.logits(features, turns, encoded)
+        row: Floats = self._classifier.probabilities(logits, turns)[index - reach.first]
+        return row.copy()  # it is kept, the others are not
+
+    def _session(self, changed: Mapping[int, EncodedTurn]) -> Features:
+        """What the encoder says of every turn of the session."""
+        windows = self._plan.windows
+        if not self._unchanged:
+            self._unchanged = [self._features(window, {}) for window in windows]
+        pooled = [
+            self._features(window, changed)
+            if any(window.first <= place < window.stop for place in changed)
+            else rows
+            for window, rows in zip(windows, self._unchanged, strict=True)
+        ]
+        return chosen_rows(self._plan, pooled)
+
+    def _features(self, window: Window, changed: Mapping[int, EncodedTurn]) -> Features:
+        """What the encoder says of the turns of one window."""
+        encoded = [
+            changed.get(place, self._plan.encoded[place])
+            for place in range(window.first, window.stop)
+        ]
         # Every turn begins with a role token, so the tokens tell turns and speakers as well.
         key = b"".join(turn.ids.tobytes() for turn in encoded)
-        if key not in self._known:
+        found = self._known.pop(key, None)
+        if found is None:
             self.readings += 1
-            roles = self._roles[window.first : window.stop]
-            self._known[key] = self._classifier.probabilities(encoded, roles)
-        row: Floats = self._known[key][index - window.first]
-        return row
+            found = self._classifier.read(encoded, Window(0, len(encoded)))
+        # Put last; a long session must not pile up what was read for its first turns.
+        self._known[key] = found
+        if len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
+        return found
 
 
 def _without(text: str, spans: Iterable[Span]) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alliance.model.backend import Logits
+from alliance.model.backend import Features, Logits
 from alliance.model.codebook import MARKER_ORDER
 from alliance.model.packing import SessionPlan
 
-__all__ = ["SessionScores", "gathered", "joined", "pool_turns"]
+__all__ = ["SessionScores", "chosen_rows", "joined", "pool_turns", "scores_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,30 @@ class SessionScores:
     encoded_tokens: int
 
 
-def gathered(plan: SessionPlan, pooled: Sequence[Logits]) -> SessionScores:
-    """A session's scores from those of its windows.
+def chosen_rows(plan: SessionPlan, pooled: Sequence[Features]) -> Features:
+    """A session's rows from those of its windows: each turn's from the window chosen for it.
 
     Args:
         plan: the session's windows.
-        pooled: the logits of each window's turns, windows in order.
+        pooled: the rows of each window's turns, windows in order.
+
+    Returns:
+        Shape (turns, 21), or (turns, features); without turns always the former.
     """
-    logits = np.zeros((len(plan.encoded), len(MARKER_ORDER)), dtype=np.float32)
+    width = pooled[0].shape[1] if pooled else len(MARKER_ORDER)
+    rows = np.zeros((len(plan.encoded), width), dtype=np.float32)
     for turn, number in enumerate(plan.chosen):
-        logits[turn] = pooled[number][turn - plan.windows[number].first]
+        rows[turn] = pooled[number][turn - plan.windows[number].first]
+    return rows
+
+
+def scores_of(plan: SessionPlan, logits: Logits) -> SessionScores:
+    """A session's scores.
+
+    Args:
+        plan: the session's windows.
+        logits: one row per turn, shape (turns, 21).
+    """
     input_tokens = sum(len(turn.ids) for turn in plan.encoded)
     # Every window has an opening and a closing token of its own.
     encoded_tokens = sum(sum(plan.lengths(n)) + 2 for n in range(len(plan.windows)))
@@ -63,15 +77,16 @@ def joined(rows: Sequence[SessionScores]) -> SessionScores:
     )
 
 
-def pool_turns(logits: Logits, lengths: Sequence[int]) -> Logits:
-    """A turn's logits are the mean of its tokens' logits.
+def pool_turns(logits: Features, lengths: Sequence[int]) -> Features:
+    """A turn's row is the mean of its tokens' rows.
 
     Args:
-        logits: of one window's tokens, opening and closing token included, shape (tokens, 21).
+        logits: of one window's tokens, opening and closing token included, shape (tokens, 21), or
+            (tokens, features).
         lengths: tokens of each of the window's turns.
 
     Returns:
-        Shape (turns, 21).
+        Shape (turns, 21), or (turns, features).
     """
     starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.intp)
     sums = np.add.reduceat(logits[1:-1], starts, axis=0)

@@ -4,19 +4,18 @@ Windows depend on the session alone, and every window but the last is settled on
 it that it has no room for. So when a turn is appended, or the last one is replaced, at most two
 windows are new: the last one, which is filled backwards from the newest turn, and, when that turn
 opens a window, the one before it, which goes back to the place where it began. All others are
-remembered, by what is said in them. The numbers are the same, bit for bit, as those of a
-classifier that reads the whole session afresh.
+remembered, by what is said in them. A session layer, which is quick beside the encoder, reads the
+whole session each time. The numbers are the same, bit for bit, as those of a classifier that reads
+the whole session afresh.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
 
-import numpy as np
-
-from alliance.model.backend import Logits
+from alliance.model.backend import Features
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.codebook import MARKER_ORDER, Role
-from alliance.model.packing import EncodedTurn, choose_windows, plan_windows
+from alliance.model.codebook import Role
+from alliance.model.packing import EncodedTurn
 from alliance.model.scores import SessionScores
 from alliance.model.session import Session, Turn
 
@@ -43,9 +42,10 @@ class RememberingClassifier(RuptureClassifier):
             packing=classifier.packing,
             calibration=classifier.calibration,
             decision=classifier.decision,
+            layer=classifier.layer,
         )
         self._encoded: dict[_Said, EncodedTurn] = {}
-        self._windows: dict[tuple[_Said, ...], Logits] = {}
+        self._windows: dict[tuple[_Said, ...], Features] = {}
 
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers; those seen before are remembered."""
@@ -58,38 +58,23 @@ class RememberingClassifier(RuptureClassifier):
         """As in the base class; ``encoded_tokens`` counts the windows alone that were new."""
         if causal:
             return super().score(session, causal=True)
-        encoded = self.encode(session.turns)
+        plan = self.plan(session)
         said = [_said(turn) for turn in session.turns]
-        lengths = [len(turn.ids) for turn in encoded]
-        windows = plan_windows(lengths, self.packing)
-        chosen = choose_windows(lengths, windows)
-        logits = np.zeros((len(encoded), len(MARKER_ORDER)), dtype=np.float32)
+        pooled: list[Features] = []
         encoded_tokens = 0
-        kept: dict[tuple[_Said, ...], Logits] = {}
-        for number, window in enumerate(windows):
+        kept: dict[tuple[_Said, ...], Features] = {}
+        for number, window in enumerate(plan.windows):
             key = tuple(said[window.first : window.stop])
             rows = self._windows.get(key)
             if rows is None:
-                # Turns that fill one window, taken as a session, are scored in that window.
-                alone = super().score(Session(_ALONE, session.turns[window.first : window.stop]))
-                rows = alone.logits
-                encoded_tokens += alone.encoded_tokens
+                rows = self.run_window(plan, number)
+                encoded_tokens += sum(plan.lengths(number)) + 2  # it is opened and closed
             kept[key] = rows
-            for turn in range(window.first, window.stop):
-                if chosen[turn] == number:
-                    logits[turn] = rows[turn - window.first]
+            pooled.append(rows)
         # What a revised turn said is forgotten with its windows.
         self._windows = kept
-        self._encoded = dict(zip(said, encoded, strict=True))
-        return SessionScores(
-            logits=logits,
-            truncated=tuple(turn.truncated for turn in encoded),
-            input_tokens=sum(lengths),
-            encoded_tokens=encoded_tokens,
-        )
-
-
-_ALONE: Final = "window"
+        self._encoded = dict(zip(said, plan.encoded, strict=True))
+        return replace(self.scores(session, plan, pooled), encoded_tokens=encoded_tokens)
 
 
 def _said(turn: Turn) -> _Said:

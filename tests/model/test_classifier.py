@@ -436,8 +436,8 @@ def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 @pytest.mark.parametrize(
     ("name", "edit", "message"),
     [
-        ("config", {"format": 0}, "expected model format 1 and codebook 1, found 0 and 1; train"),
-        ("config", {"codebook": "0"}, "found 1 and 0; train it again"),
+        ("config", {"format": 0}, "expected model format 1 or 2 and codebook 1, found 0 and 1"),
+        ("config", {"codebook": "0"}, "and codebook 1, found 1 and 0; train it again"),
         ("config", {"packing": {}}, r"config\.json: expected the settings .*KeyError"),
         ("config", {"packing": None}, r"config\.json: expected the settings .*TypeError"),
         ("calibration", {"temperature": 0}, r"calibration\.json: .*must be positive, got 0"),
