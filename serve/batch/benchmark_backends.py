@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alliance.model.backend import Backend, Logits
+from alliance.model.backend import Backend, Features, Logits
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.packing import EncodedTurn, SessionPlan, Window, window_ids
 from alliance.model.scores import pool_turns
@@ -78,16 +78,16 @@ def _by_turns(
     for backend in loaded.values():  # warm, at the longest
         backend(np.full(classifier.packing.max_tokens, 1000))
     for session, plan in zip(coded.sessions, plans, strict=True):
-        pooled: dict[str, list[Logits]] = {name: [] for name in loaded}
+        pooled: dict[str, list[Features]] = {name: [] for name in loaded}
         for number, window in enumerate(plan.windows):
             ids = window_ids(plan.encoded, window, classifier.packing)
             tokens += len(ids)
             for name, backend in loaded.items():
                 # Time of this process alone: others use the machine as well.
                 began = time.process_time()
-                logits = backend(ids)
+                features = backend(ids)
                 seconds[name] += time.process_time() - began
-                pooled[name].append(pool_turns(logits, plan.lengths(number)))
+                pooled[name].append(pool_turns(features, plan.lengths(number)))
         for name in loaded:
             labels[name].append(places(classifier.finish(session, plan, pooled[name]).turns))
     return labels, seconds, tokens

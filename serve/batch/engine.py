@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from alliance.model.backend import Logits
+from alliance.model.backend import Features
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.packing import SessionPlan
@@ -152,7 +152,7 @@ class LocalEngine:
     def submit(self, session: Session, *, meanwhile: Callable[[], None]) -> Pending:
         """Tokenise a session and queue its windows."""
         plan = self._classifier.plan(session)
-        windows: list[Future[Logits]] = []
+        windows: list[Future[Features]] = []
         for number in range(len(plan.windows)):
             if not self._room.acquire(blocking=False):
                 meanwhile()
@@ -160,13 +160,13 @@ class LocalEngine:
             windows.append(self._pool.submit(self._run, plan, number))
         return _Spread(windows, lambda pooled: self._finish(session, plan, pooled))
 
-    def _run(self, plan: SessionPlan, number: int) -> Logits:
+    def _run(self, plan: SessionPlan, number: int) -> Features:
         try:
             return self._classifier.run_window(plan, number)
         finally:
             self._room.release()
 
-    def _finish(self, session: Session, plan: SessionPlan, pooled: Sequence[Logits]) -> Rows:
+    def _finish(self, session: Session, plan: SessionPlan, pooled: Sequence[Features]) -> Rows:
         labelled = self._classifier.finish(session, plan, pooled, purpose=self._purpose)
         return rows_of(labelled, include_text=self._include_text)
 
@@ -184,7 +184,7 @@ class LocalEngine:
 
 class _Spread:
     def __init__(
-        self, windows: Sequence[Future[Logits]], finish: Callable[[Sequence[Logits]], Rows]
+        self, windows: Sequence[Future[Features]], finish: Callable[[Sequence[Features]], Rows]
     ) -> None:
         self._windows = windows
         self._finish = finish

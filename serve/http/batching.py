@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from alliance.model.backend import Backend, Logits
+from alliance.model.backend import Backend, Features
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
@@ -70,7 +70,7 @@ class _Gated:
         self._gate = gate
         self._worker = worker
 
-    def __call__(self, ids: TokenIds) -> Logits:
+    def __call__(self, ids: TokenIds) -> Features:
         worker = self._worker
         with self._gate.passing(worker.priority):
             if worker.given_up is not None and worker.given_up.is_set():

@@ -25,12 +25,19 @@ def coded(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("over_session", [False, True])
 def test_the_parts_that_need_no_rival_give_figures_and_a_card(
-    coded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    coded: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+    over_session: bool,
 ) -> None:
+    model = request.getfixturevalue("layered") if over_session else STUB
     figures = tmp_path / "speed.json"
     words = ["benchmark", "endtoend", "profile", "linear", "--turns", "8", "40", "--rounds", "1"]
-    words += ["--coded", str(coded), "--model", str(STUB), "-o", str(figures)]
+    words += ["--coded", str(coded), "--model", str(model), "-o", str(figures)]
     monkeypatch.setattr("sys.argv", words)
     benchmark.main()
     made = json.loads(figures.read_text(encoding="utf-8"))

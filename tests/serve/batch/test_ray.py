@@ -83,3 +83,15 @@ def test_the_same_bytes_though_an_actor_is_killed(
     assert report.failures == ()
     assert out.read_bytes() == whole.read_bytes()
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_actors_get_the_session_layer_with_the_model(
+    ray: Any, corpus: Corpus, layered: Path, tmp_path: Path
+) -> None:
+    source = corpus("a.csv", 7, turns=40)
+    classifier = RuptureClassifier.load(layered, threads=1)
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    label_files([source], whole, labeller=classifier)
+    report = label_files([source], out, labeller=classifier, engine=EngineName.RAY, workers=2)
+    assert report.failures == ()
+    assert out.read_bytes() == whole.read_bytes()

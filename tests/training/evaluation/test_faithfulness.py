@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,14 @@ def test_the_shipped_model_goes_by_what_is_named() -> None:
     words = figures["falls"]["words"]["pooled"]
     assert words["turns"] >= 3
     assert words["difference"]["value"] > 0.1
+
+
+def test_the_deletion_test_reads_through_a_session_layer(
+    layered: Path, long_session: Callable[..., Session]
+) -> None:
+    model = RuptureClassifier.load(layered, threads=1)
+    sessions = [long_session(30, seed=seed) for seed in range(4)]
+    falls = deletion_test(model, sessions, most_turns=5, resamples=20)["falls"]
+    for kind in ("words", "turns"):
+        assert falls[kind]["pooled"]["turns"] >= 5
+        assert falls[kind]["pooled"]["difference"]["value"] > 0.05
