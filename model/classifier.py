@@ -39,7 +39,7 @@ from alliance.model.packing import (
 )
 from alliance.model.scores import SessionScores, chosen_rows, joined, pool_turns, scores_of
 from alliance.model.session import Session, Turn
-from alliance.model.session_layer import OnnxSessionLayer, SessionLayer
+from alliance.model.session_layer import SESSION_LAYER, OnnxSessionLayer, SessionLayer
 from alliance.model.tokens import TurnTokenizer
 
 MODEL_FORMAT: Final = 1
@@ -450,7 +450,7 @@ def shipped_weights() -> Path:
 
 
 def _layer(folder: Path, found: int) -> OnnxSessionLayer | None:
-    path = folder / "session.onnx"
+    path = folder / SESSION_LAYER
     if found == LAYERED_FORMAT:
         return OnnxSessionLayer(path)
     if path.exists():

@@ -16,7 +16,10 @@ from alliance.model.backend import Features, Logits, silent_runtime
 from alliance.model.codebook import MARKER_ORDER, Role
 from alliance.model.errors import ModelError
 
-__all__ = ["ROLES", "OnnxSessionLayer", "SessionLayer"]
+__all__ = ["ROLES", "SESSION_LAYER", "OnnxSessionLayer", "SessionLayer"]
+
+SESSION_LAYER: Final = "session.onnx"
+"""Its name in a model folder."""
 
 ROLES: Final = (Role.THERAPIST, Role.CLIENT, Role.OTHER)
 """The roles by their numbers in a layer's input, which are part of the model format."""

@@ -18,6 +18,9 @@ from alliance.training.config import EncoderConfig
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+# The encoder's own head; with a layer over the session, the network's names begin otherwise.
+_HEADS: Final = ("classifier.", "encoder.classifier.", "layer.")
+
 LORA_SCALE: Final = 2
 """The additions are scaled by this, whatever their rank (``lora_alpha`` over rank)."""
 
@@ -141,7 +144,7 @@ def parameter_groups(
     old: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter is not rows_of:
-            (new if name.startswith("classifier") else old).append(parameter)
+            (new if name.startswith(_HEADS) else old).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": old, "lr": encoder_rate},
         {"params": new, "lr": head_rate},

@@ -34,11 +34,13 @@ from alliance.training.evaluation.predictions import Predictions, collect, conca
 from alliance.training.evaluation.ratings import Ratings
 from alliance.training.evaluation.session_figures import session_figures
 from alliance.training.evaluation.speed import labelling_speed
+from alliance.training.export import network_megabytes
 from alliance.training.files import write_json
 from alliance.training.rivals import baseline
 from alliance.training.rivals.figures import rival_figures
 from alliance.training.rivals.making import RIVALS, decided, make_rivals, recipe
 from alliance.training.rivals.plain import Majority
+from alliance.training.rivals.teachers import teachers_name, teachers_predictions
 
 __all__ = ["EXPLAINED", "MODES", "card_figures", "outside_figures"]
 
@@ -59,6 +61,7 @@ def card_figures(
     shipped: Path,
     annomi_file: Path | None = None,
     rivals: Sequence[str] | None = None,
+    teachers: Sequence[Path] = (),
     threads: int | None = None,
     resamples: int = 2000,
     tell: Tell,
@@ -73,6 +76,7 @@ def card_figures(
         shipped: folder of the shipped model, for its size and speed.
         annomi_file: ``AnnoMI-simple.csv``, if it is not where fetch puts it.
         rivals: keys of the rivals to make; None for all.
+        teachers: folders of cross-validations whose mean is a rival too.
         threads: of the runtime; None takes all cores.
         resamples: how many times the sessions are drawn anew.
         tell: told what is going on.
@@ -95,6 +99,10 @@ def card_figures(
         made = make_rivals(
             folder, annomi, own, folder / "rivals", only=rivals, threads=threads, tell=tell
         )
+    titles = {rival.key: rival.name for rival in RIVALS if rival.key in made}
+    if teachers:
+        made["teacher"] = teachers_predictions(teachers)
+        titles["teacher"] = teachers_name(teachers)
     explained = _explained(folder, annomi, threads=threads, tell=tell)
     speed = _speed(folder, shipped, annomi_file, threads=threads, tell=tell)
     tell("figures")
@@ -124,7 +132,7 @@ def card_figures(
                 "high": difference.interval.high,
             },
             "rivals": rival_figures(full, made, **drawn),
-            "rival_titles": {rival.key: rival.name for rival in RIVALS if rival.key in made},
+            "rival_titles": titles,
             "modes": {mode: _mode(full, part, mode, **drawn) for mode, part in modes.items()},
             "explanations": {
                 "model": config.name,
@@ -137,7 +145,7 @@ def card_figures(
             "machine": machine(),
             "shipped": {
                 "name": speed["model"],
-                "megabytes": round((shipped / "model.onnx").stat().st_size / 1e6, 3),
+                "megabytes": round(network_megabytes(shipped), 3),
             },
         }
     return {**report, "cost": _read(folder / _COST)}

@@ -55,6 +55,41 @@ class EncoderConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """A recurrent layer over the whole session, after the encoder; trained together with it.
+
+    It corrects what the encoder's own head says of a turn, and begins by correcting nothing.
+
+    Attributes:
+        hidden: its size in each direction; 0 for no such layer, where the logits are the encoder's.
+        width: size of a turn before it.
+        dropout: of a turn before and after it (0-1).
+        feature_dropout: of what the encoder says of a turn (0-1).
+        window_weight: weight of the loss of what the encoder says before it is corrected.
+        part_share: share (0-1) of sessions of which only a part, drawn at random, is shown, so
+            that a layer which has read whole sessions alone is not lost in a few turns.
+    """
+
+    hidden: int = 0
+    width: int = 192
+    dropout: float = 0.3
+    feature_dropout: float = 0.1
+    window_weight: float = 0.5
+    part_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("dropout", "feature_dropout", "part_share"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"[session] {name} lies between 0 and 1, got {value}")
+        if self.hidden < 0 or self.width < 1 or self.window_weight < 0:
+            raise ConfigError(
+                f"[session] hidden and window_weight are not negative and width is at least 1, got "
+                f"{self.hidden}, {self.window_weight} and {self.width}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LossConfig:
     """What is learnt from a coded turn.
 
@@ -114,6 +149,9 @@ class StageConfig:
             speakers.
         taught: whether the teachers, if there are any, have their share in this stage. Teachers
             differ from fold to fold; a first stage without them is trained once for all folds.
+        in_session: whether the layer over the session, if there is one, takes part. Without it the
+            encoder learns alone, on single windows.
+        frozen_layers: as in ``[encoder]``, for this stage; the larger of the two counts.
     """
 
     shares: Mapping[str, float]
@@ -129,6 +167,8 @@ class StageConfig:
     plain_share: float = 1.0
     disturbed_share: float = 0.0
     taught: bool = True
+    in_session: bool = True
+    frozen_layers: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.average < 1:
@@ -143,6 +183,8 @@ class StageConfig:
             raise ConfigError(
                 f"a stage's shares lie between 0 and 1, one per corpus, got {dict(self.shares)}"
             )
+        if self.frozen_layers < 0:
+            raise ConfigError(f"a stage's frozen_layers is not negative, got {self.frozen_layers}")
         if self.epochs < 1:
             raise ConfigError(f"a stage has at least one epoch, got {self.epochs}")
         if not 0 <= self.stop_after <= self.epochs:
@@ -162,7 +204,7 @@ class TrainingConfig:
             it natively. On one that does not, emulated bf16 takes ten times as long as fp32.
         quantise: ``int8`` to export the smallest form whose labels equal the network's (dynamic
             int8, else weights alone in 8 bits, else float32), or ``none`` for float32.
-        encoder, loss, stages: the sections.
+        encoder, session, loss, stages: the sections.
     """
 
     name: str = "alliance-custom-1"
@@ -170,6 +212,7 @@ class TrainingConfig:
     precision: str = "auto"
     quantise: str = "int8"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     stages: tuple[StageConfig, ...] = (
         StageConfig(shares={"authored": 1.0}, epochs=5, patience=0),
@@ -196,10 +239,9 @@ class TrainingConfig:
             ConfigError: for an unknown section or field, or a value out of range.
         """
         values = dict(data)
-        if "encoder" in values:
-            values["encoder"] = _section(EncoderConfig, values["encoder"], "[encoder]")
-        if "loss" in values:
-            values["loss"] = _section(LossConfig, values["loss"], "[loss]")
+        for name, kind in _SECTIONS.items():
+            if name in values:
+                values[name] = _section(kind, values[name], f"[{name}]")
         if "stages" in values:
             values["stages"] = tuple(
                 _section(StageConfig, stage, "[[stages]]") for stage in values["stages"]
@@ -221,6 +263,12 @@ class TrainingConfig:
             raise ConfigError(f"{path}: expected a TOML file: {error}") from error
         return cls.from_dict(data)
 
+
+_SECTIONS: Final[Mapping[str, type]] = {
+    "encoder": EncoderConfig,
+    "session": SessionConfig,
+    "loss": LossConfig,
+}
 
 _T = TypeVar("_T")
 

@@ -34,6 +34,12 @@ from alliance.training.trainer import predict, train_network
 
 FOLDS: Final = 5
 
+UNCALIBRATED: Final = "test-uncalibrated.npz"
+"""In a fold's folder: what its model says of the test sessions before it is calibrated."""
+
+DEV: Final = "dev-uncalibrated.npz"
+"""The same of the development sessions, by the network before its export."""
+
 Tell = Callable[[str], None]
 """Says in one line what is being done; a command prints it on stderr."""
 
@@ -146,6 +152,7 @@ def _run_fold(
         return
     tell(f"fold {fold}: calibration, thresholds, export")
     raw = predict(network, dev, name=config.name)
+    raw.save(place / DEV)
     calibration, decision = fit(raw.probabilities, raw.gold)
     checks = export_network(
         network,
@@ -159,7 +166,7 @@ def _run_fold(
     classifier = RuptureClassifier.load(place / "model")
     collect(classifier, test).save(place / "test.npz")
     classifier.calibration = Calibration()
-    collect(classifier, test).save(place / "test-uncalibrated.npz")
+    collect(classifier, test).save(place / UNCALIBRATED)
     record = {
         "fold": fold,
         "stages": [asdict(stage) for stage in stages],
@@ -197,7 +204,7 @@ def out_of_fold(folder: Path, *, calibrated: bool = True) -> Predictions:
     Raises:
         InputError: if a fold is missing.
     """
-    name = "test.npz" if calibrated else "test-uncalibrated.npz"
+    name = "test.npz" if calibrated else UNCALIBRATED
     parts = []
     for fold in range(FOLDS):
         path = folder / f"fold-{fold}" / name

@@ -11,15 +11,16 @@ import numpy as np
 
 from alliance.model.agreement import confusion_matrix, f1
 from alliance.model.calibration import Calibration
-from alliance.model.classifier import MODEL_FORMAT, RuptureClassifier
+from alliance.model.classifier import LAYERED_FORMAT, MODEL_FORMAT, RuptureClassifier
 from alliance.model.codebook import CODEBOOK_VERSION, LABELS
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
+from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.files import write_json
-from alliance.training.forms import FORMS, without_chatter, write_onnx
+from alliance.training.forms import FORMS, without_chatter, write_onnx, write_session_layer
 from alliance.training.network import Network
 from alliance.training.trainer import predict
 
@@ -40,7 +41,7 @@ class ExportCheck:
         f1_difference: largest difference of a label's F1, absolute.
         rupture_agreement: of turns that either calls a rupture, the share on which both say the
             same label; 1 where neither finds any.
-        megabytes: size of ``model.onnx`` in 10^6 bytes.
+        megabytes: size of the networks, encoder and layer, in 10^6 bytes.
         passed: whether the differences stay within the bounds of this module.
     """
 
@@ -90,13 +91,19 @@ def export_network(
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         plain = Path(scratch) / "plain.onnx"
         write_onnx(network, plain)
+        layer = None
+        if network.session is not None:
+            layer = Path(scratch) / SESSION_LAYER
+            write_session_layer(network, layer)
         tried = [known for known in FORMS if quantise == "int8" and known not in refused]
         return write_forms(
             plain,
             folder,
             forms=tried if form is None else [form],
             must_pass=form is not None,
-            settings=lambda built: write_settings(network, built, name, calibration, decision),
+            settings=lambda built: write_settings(
+                network, built, name, calibration, decision, layer=layer
+            ),
             expected=expected,
             check_on=check_on,
         )
@@ -171,11 +178,24 @@ def write_settings(
     name: str,
     calibration: Calibration,
     decision: DecisionPolicy,
+    *,
+    layer: Path | None = None,
 ) -> None:
-    """Everything of a model folder but the network itself."""
+    """Everything of a model folder but the encoder itself.
+
+    Args:
+        network: for tokenizer and packing.
+        folder: where to write.
+        name: the model's name and version.
+        calibration: saved with it.
+        decision: saved with it.
+        layer: the exported layer over the session, if there is one.
+    """
+    if layer is not None:
+        shutil.copyfile(layer, folder / SESSION_LAYER)
     network.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     config = {
-        "format": MODEL_FORMAT,
+        "format": MODEL_FORMAT if layer is None else LAYERED_FORMAT,
         "name": name,
         "codebook": CODEBOOK_VERSION,
         "packing": network.packing.to_dict(),
@@ -183,6 +203,11 @@ def write_settings(
     write_json(folder / "config.json", config)
     write_json(folder / "calibration.json", calibration.to_dict())
     write_json(folder / "decision.json", decision.to_dict())
+
+
+def network_megabytes(folder: Path) -> float:
+    """Size of a model folder's networks, encoder and layer over the session, in 10^6 bytes."""
+    return sum(path.stat().st_size for path in folder.glob("*.onnx")) / 1e6
 
 
 def _compare(
@@ -203,6 +228,6 @@ def _compare(
         turns=len(found.gold),
         f1_difference=largest,
         rupture_agreement=agreement,
-        megabytes=(folder / "model.onnx").stat().st_size / 1e6,
+        megabytes=network_megabytes(folder),
         passed=largest <= F1_TOLERANCE and agreement >= RUPTURE_AGREEMENT,
     )

@@ -44,6 +44,15 @@ def figures(
         list[str] | None,
         typer.Option("--rival", metavar="KEY", help="Make this rival alone. May be repeated."),
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--teacher",
+            metavar="DIR",
+            help="Folder of a teacher's finished cross-validation, whose figures stand among the "
+            "rivals. May be repeated: the mean of several.",
+        ),
+    ] = None,
     resamples: Annotated[
         int, typer.Option(min=1, help="How often the sessions are drawn anew for the intervals.")
     ] = 2000,
@@ -92,6 +101,7 @@ def figures(
         shipped=shipped,
         annomi_file=annomi,
         rivals=only,
+        teachers=teacher or (),
         threads=threads,
         resamples=resamples,
         tell=tell,

@@ -3,8 +3,9 @@
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,77 +13,160 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alliance.model.backend import OnnxBackend, silent_runtime
+from alliance.model.backend import silent_runtime
 from alliance.model.errors import ConfigError
 from alliance.training.lean_graph import write_lean
 from alliance.training.network import Network
+from alliance.training.session_layer import ROLE_NUMBERS, SessionHead, hidden_states
 
 
 class _IdsOnly(torch.nn.Module):
-    """The network with a window's token numbers as its only input: windows carry no padding."""
+    """The encoder with a window's token numbers as its only input: windows carry no padding."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        self._model = model
+        self._model = network.model
+        self._layered = network.session is not None
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """Logits (1, tokens, 21) of token numbers (1, tokens)."""
+        """Of token numbers (1, tokens): logits (1, tokens, 21), or features for a layer."""
         mask = torch.ones_like(input_ids)
+        if self._layered:
+            return hidden_states(self._model, input_ids, mask)
         logits: Tensor = self._model(input_ids=input_ids, attention_mask=mask).logits
         return logits
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    """Export the network in float32, by the first exporter whose result computes the same.
+    """Export the encoder in float32, by the first exporter whose result computes the same.
 
     Raises:
         ConfigError: if none does, e.g. for an encoder of a new kind.
     """
-    # The exporters leave the mode behind that the wrapper had.
-    model = _IdsOnly(network.model).eval().cpu()
-    example = torch.arange(1, 65).unsqueeze(0)
+    words = min(network.packing.role_ids.values())
+    longest = min(network.packing.max_tokens, _LONGEST_COMPARED)
+
+    def ids(length: int) -> Inputs:
+        drawn = np.random.default_rng(length).integers(words // 2, words, length)
+        return {"input_ids": torch.from_numpy(drawn).unsqueeze(0)}
+
+    graph = Graph(
+        _IdsOnly(network),
+        axis=1,
+        output="logits" if network.session is None else "features",
+        example={"input_ids": torch.arange(1, 65).unsqueeze(0)},
+        compared=[ids(3), ids(longest)],
+    )
+    _export(graph, path, f"{type(network.model).__name__}", "another [encoder] base or ")
+
+
+def write_session_layer(network: Network, path: Path) -> None:
+    """Export what comes after the encoder, in the same way.
+
+    Args:
+        network: with a layer over the session.
+        path: the file to write.
+
+    Raises:
+        ConfigError: if no exporter knows it.
+    """
+    assert network.session is not None
+    size = network.session.layer.size
+
+    def turns(count: int) -> Inputs:
+        draw = np.random.default_rng(count)
+        return {
+            "features": torch.from_numpy(draw.normal(size=(count, size)).astype(np.float32)),
+            "roles": torch.from_numpy(draw.integers(len(ROLE_NUMBERS), size=count)),
+            "lengths": torch.from_numpy(draw.integers(1, 99, count).astype(np.float32)),
+        }
+
+    graph = Graph(
+        SessionHead(network.session),
+        axis=0,
+        output="logits",
+        example=turns(9),
+        compared=[turns(1), turns(150)],
+    )
+    # The other exporter takes the number of turns that a recurrent layer reads for a constant.
+    _export(graph, path, "the layer over the session", "", exporters=EXPORTERS[:1])
+
+
+Inputs = Mapping[str, Tensor]
+"""Inputs of a graph by name, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What is exported.
+
+    Attributes:
+        module: takes the inputs by place and gives one tensor.
+        axis: the axis of inputs and output that may have any length.
+        output: name of the output.
+        example: inputs to export with.
+        compared: inputs, of other lengths, on which the export is compared with the module.
+    """
+
+    module: torch.nn.Module
+    axis: int
+    output: str
+    example: Inputs
+    compared: Sequence[Inputs]
+
+
+def _export(
+    graph: Graph,
+    path: Path,
+    what: str,
+    remedy: str,
+    *,
+    exporters: Sequence[Callable[[Graph, Path], None]] | None = None,
+) -> None:
+    # The exporters leave the mode behind that the module had.
+    graph.module.eval().cpu()
     found = []
-    for exporter in EXPORTERS:
+    for exporter in exporters or EXPORTERS:
         with warnings.catch_warnings(), without_chatter():
             # The exporters warn about their own internals; the comparison is what counts.
             warnings.simplefilter("ignore")
             try:
-                exporter(model, example, path)
-                difference = _difference(model, network, path)
+                exporter(graph, path)
+                difference = _difference(graph, path)
             except Exception as error:  # they raise whatever an encoder makes them meet
                 found.append(type(error).__name__)
                 continue
-        if difference <= _SAME_LOGITS:
+        if difference <= _SAME:
             return
         found.append(f"logits that differ by {difference:.2g} of the largest")
     raise ConfigError(
-        f"expected an encoder that can be exported to ONNX, found that "
-        f"{type(network.model).__name__} gives {' and '.join(found)}; choose another [encoder] "
-        f"base or another version of torch"
+        f"expected an encoder that can be exported to ONNX, found that {what} gives "
+        f"{' and '.join(found)}; choose {remedy}another version of torch"
     )
 
 
-def _trace(model: torch.nn.Module, example: Tensor, path: Path) -> None:
+def _trace(graph: Graph, path: Path) -> None:
     torch.onnx.export(
-        model,
-        (example,),
+        graph.module,
+        tuple(graph.example.values()),
         str(path),
-        input_names=["input_ids"],
-        output_names=["logits"],
-        dynamic_axes={"input_ids": {1: "tokens"}, "logits": {1: "tokens"}},
+        input_names=list(graph.example),
+        output_names=[graph.output],
+        dynamic_axes={name: {graph.axis: "any"} for name in (*graph.example, graph.output)},
         opset_version=17,
         dynamo=False,
     )
 
 
-def _capture(model: torch.nn.Module, example: Tensor, path: Path) -> None:
+def _capture(graph: Graph, path: Path) -> None:
+    free = {graph.axis: torch.export.Dim.DYNAMIC}
     torch.onnx.export(
-        model,
-        (example,),
+        graph.module,
+        tuple(graph.example.values()),
         str(path),
-        input_names=["input_ids"],
-        output_names=["logits"],
-        dynamic_shapes={"input_ids": {1: torch.export.Dim.DYNAMIC}},
+        input_names=list(graph.example),
+        output_names=[graph.output],
+        dynamic_shapes=tuple(free for _ in graph.example),
         opset_version=18,
         dynamo=True,
         external_data=False,
@@ -94,24 +178,23 @@ EXPORTERS: Final = (_trace, _capture)
 """In the order in which they are tried: the second knows newer encoders, the first makes graphs
 that the quantisers shrink best."""
 
-_SAME_LOGITS: Final = 1e-3  # of the largest logit
+_SAME: Final = 1e-3  # of the largest number
 _LONGEST_COMPARED: Final = 1024  # tokens; longer windows use the same parts of the graph
 
 
-def _difference(model: torch.nn.Module, network: Network, path: Path) -> float:
-    """Largest difference of a logit, as a share of the largest: at lengths that no example had.
+def _difference(graph: Graph, path: Path) -> float:
+    """Largest difference of a number, as a share of the largest: at lengths that no example had.
 
     A tracer that took a length for a constant shows here.
     """
-    backend = OnnxBackend(path, threads=torch.get_num_threads())
-    draw = np.random.default_rng(0)
-    words = min(network.packing.role_ids.values())
+    ort = silent_runtime()
+    exported = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     largest = 0.0
-    for length in (3, min(network.packing.max_tokens, _LONGEST_COMPARED)):
-        ids = draw.integers(words // 2, words, length)
+    for inputs in graph.compared:
         with torch.inference_mode():
-            expected = model(torch.from_numpy(ids).unsqueeze(0))[0].numpy()
-        gap = np.abs(backend(ids) - expected).max() / np.abs(expected).max()
+            expected = graph.module(*inputs.values()).numpy()
+        (given,) = exported.run(None, {name: value.numpy() for name, value in inputs.items()})
+        gap = np.abs(given - expected).max() / np.abs(expected).max()
         largest = max(largest, float(gap))
     return largest
 

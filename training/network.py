@@ -9,14 +9,20 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
-from alliance.model.backend import Logits
+from alliance.model.backend import Features
 from alliance.model.calibration import LABEL_OF_CODE
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
 from alliance.model.errors import ConfigError
 from alliance.model.packing import PackingConfig
 from alliance.model.tokens import TokenIds, TurnTokenizer
 from alliance.training.base import find_base
-from alliance.training.config import EncoderConfig
+from alliance.training.config import EncoderConfig, SessionConfig
+from alliance.training.session_layer import (
+    RecurrentLayer,
+    SessionNetwork,
+    TorchLayer,
+    hidden_states,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,11 +36,20 @@ _SECTIONS_OF_OTHERS: Final = ("added_tokens", "post_processor", "truncation", "p
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """An encoder with its head, the tokenizer stripped of special tokens, and the packing."""
+    """An encoder with its head, the tokenizer stripped of special tokens, and the packing.
+
+    Where there is a layer over the session (``session``), it corrects what the head says.
+    """
 
     model: "PreTrainedModel"
     tokenizer: Tokenizer
     packing: PackingConfig
+    session: SessionNetwork | None = None
+
+    @property
+    def whole(self) -> torch.nn.Module:
+        """All that is trained and kept: the encoder, with the session's layer if there is one."""
+        return self.model if self.session is None else self.session
 
     @property
     def turn_tokenizer(self) -> TurnTokenizer:
@@ -42,8 +57,12 @@ class Network:
         return TurnTokenizer(self.tokenizer)
 
 
-def build_network(config: EncoderConfig) -> Network:
+def build_network(config: EncoderConfig, session: SessionConfig | None = None) -> Network:
     """Load the base, give it a fresh head over the codes and one new token per role.
+
+    Args:
+        config: the encoder.
+        session: the layer over the session; none unless its ``hidden`` is above 0.
 
     The role tokens are new rows of the embedding table; they start at its mean, near which an
     untrained token disturbs its neighbours least. Where the embeddings stay frozen, that would
@@ -89,7 +108,10 @@ def build_network(config: EncoderConfig) -> Network:
         max_turn_tokens=config.max_turn_tokens,
         overlap_tokens=config.overlap_tokens,
     )
-    return Network(model, strip_specials(full.backend_tokenizer), packing)
+    layered = None
+    if session is not None and session.hidden:
+        layered = SessionNetwork(model, RecurrentLayer(model.config.hidden_size, session))
+    return Network(model, strip_specials(full.backend_tokenizer), packing, layered)
 
 
 def usable_positions(model: "PreTrainedModel") -> int | None:
@@ -135,37 +157,27 @@ def strip_specials(tokenizer: Tokenizer) -> Tokenizer:
 
 
 class TorchBackend:
-    """The network in training, behind the interface that labelling uses."""
+    """The network's encoder in training, behind the interface that labelling uses."""
 
-    def __init__(self, model: "PreTrainedModel") -> None:
-        self._model = model
+    def __init__(self, network: Network) -> None:
+        self._model = network.model
+        self._layered = network.session is not None
 
-    def __call__(self, ids: TokenIds) -> Logits:
-        """Logits of one window's tokens, shape (tokens, 21)."""
+    def __call__(self, ids: TokenIds) -> Features:
+        """Of one window's tokens: logits, (tokens, 21), or features, if there is a layer."""
         tokens = torch.from_numpy(ids).unsqueeze(0).to(self._model.device)
+        mask = torch.ones_like(tokens)
         with torch.inference_mode():
-            logits = self._model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).logits
-        return logits[0].float().cpu().numpy()  # type: ignore[no-any-return]
+            if self._layered:
+                said = hidden_states(self._model, tokens, mask)
+            else:
+                said = self._model(input_ids=tokens, attention_mask=mask).logits
+        return said[0].float().cpu().numpy()
 
 
-def pool_turns(logits: Tensor, turn_of_token: Tensor, turns: int) -> Tensor:
-    """A turn's logits are the mean of its tokens' logits (as ``scores.pool_turns``).
-
-    Args:
-        logits: shape (windows, tokens, 21).
-        turn_of_token: the turn each token belongs to, counted over the batch, or -1; shape
-            (windows, tokens).
-        turns: number of turns in the batch.
-
-    Returns:
-        Shape (turns, 21), in float32.
-    """
-    inside = turn_of_token >= 0
-    places = turn_of_token[inside]
-    sums = torch.zeros(turns, logits.shape[-1], device=logits.device)
-    sums = sums.index_add(0, places, logits[inside].float())
-    counts = torch.bincount(places, minlength=turns).clamp(min=1).unsqueeze(1)
-    return sums / counts
+def torch_layer(network: Network) -> TorchLayer | None:
+    """The layer over the session in training, if there is one."""
+    return None if network.session is None else TorchLayer(network.session)
 
 
 def turn_loss(

@@ -14,6 +14,7 @@ from safetensors.torch import load_model
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError
+from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import collect
@@ -72,8 +73,9 @@ def _from_model(
         )
 
     def settings(built: Path) -> None:
-        for name in _SETTINGS:
-            shutil.copyfile(source / name, built / name)
+        for name in (*_SETTINGS, SESSION_LAYER):
+            if name != SESSION_LAYER or (source / name).is_file():
+                shutil.copyfile(source / name, built / name)
 
     return write_forms(
         source / "model.onnx",
@@ -103,8 +105,8 @@ def _from_training(
         raise ConfigError(
             f"{source}: expected a finished training, found no finished {stage}; run it to its end"
         )
-    network = build_network(config.encoder)
-    load_model(network.model, finished[0] / "finished.safetensors")
+    network = build_network(config.encoder, config.session)
+    load_model(network.whole, finished[0] / "finished.safetensors")
     known = RuptureClassifier.load(source / "model")
     return export_network(
         network,

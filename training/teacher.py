@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from alliance.model.calibration import code_probabilities
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
+from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions
@@ -162,7 +163,7 @@ def teach(
     folder.mkdir(parents=True, exist_ok=True)
     means: dict[str, list[CodeShares]] = {}
     for number, model in enumerate(models, start=1):
-        known = _sha256(model / "model.onnx")
+        known = _sha256(model)
         classifier: RuptureClassifier | None = None
         for name, sessions in corpora.items():
             path = folder / f"{name}-{number}.npz"
@@ -187,10 +188,16 @@ def _shares(classifier: RuptureClassifier, coded: CodedSession) -> CodeShares:
     return np.asarray(codes, dtype=np.float32)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(model: Path) -> str:
+    """Of the encoder and, if there is one, the layer over the session."""
+    path = model / "model.onnx"
+    layer = model / SESSION_LAYER
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256")
+        if layer.is_file():
+            digest.update(layer.read_bytes())
+        return digest.hexdigest()
     except OSError as error:
         raise ConfigError(
             f"{path}: expected a teacher's model, found none that can be read; check --teacher"

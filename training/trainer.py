@@ -1,5 +1,6 @@
 """Training: stages of packed windows through the ``transformers`` Trainer."""
 
+import dataclasses
 import json
 import math
 import shutil
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 from transformers import (
@@ -38,10 +39,11 @@ from alliance.training.network import (
     Network,
     TorchBackend,
     build_network,
-    pool_turns,
+    torch_layer,
     turn_loss,
 )
 from alliance.training.processes import is_first, process_count, wait_for_all
+from alliance.training.session_layer import pool_turns
 from alliance.training.teacher import Taught
 from alliance.training.windows import TrainingPlan, disturber, first_batch, prepare
 
@@ -124,6 +126,7 @@ class WindowTrainer(Trainer):
         dev: Sequence[CodedSession],
         *,
         rows_of: Tensor | None,
+        window_weight: float = 0.0,
         **kwargs: Any,
     ) -> None:
         self._network = network
@@ -131,8 +134,9 @@ class WindowTrainer(Trainer):
         self._stage = stage
         self._loss = loss
         self._dev = dev
+        self._window_weight = window_weight
         super().__init__(
-            model=network.model,
+            model=network.whole,
             train_dataset=plan,
             eval_dataset=plan,  # asked for, never read: `evaluate` labels whole sessions
             data_collator=first_batch,
@@ -168,16 +172,27 @@ class WindowTrainer(Trainer):
         num_items_in_batch: Any = None,
     ) -> Any:
         """Loss of one planned batch (see ``network.turn_loss``)."""
-        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-        turns = pool_turns(outputs.logits, inputs["turn_of_token"], len(inputs["targets"]))
-        loss = turn_loss(
-            turns,
+        if self._network.session is None:
+            said = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+            turns = pool_turns(said.logits, inputs["turn_of_token"], len(inputs["targets"]))
+            loss = self._turn_loss(turns, inputs)
+        else:
+            names = ("input_ids", "attention_mask", "turn_of_token", "roles", "lengths", "counts")
+            said = model(**{name: inputs[name] for name in names})
+            corrected, alone = said
+            loss = self._turn_loss(alone, inputs)
+            if self._stage.in_session:
+                loss = self._turn_loss(corrected, inputs) + self._window_weight * loss
+        return (loss, said) if return_outputs else loss
+
+    def _turn_loss(self, logits: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
+        return turn_loss(
+            logits,
             inputs["targets"],
             inputs["legal"],
             inputs["weights"],
             code_weight=self._loss.code_weight,
         )
-        return (loss, outputs) if return_outputs else loss
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Label the development sessions as a user would, and score the probabilities."""
@@ -209,19 +224,20 @@ def predict(
     decision: DecisionPolicy | None = None,
 ) -> Predictions:
     """What a torch network says, through the product's own windows; uncalibrated unless told."""
-    model = network.model
-    training = model.training
-    model.eval()  # type: ignore[no-untyped-call]
+    whole = network.whole
+    training = whole.training
+    whole.eval()
     classifier = RuptureClassifier(
         name,
         tokenizer=network.turn_tokenizer,
-        backend=TorchBackend(model),
+        backend=TorchBackend(network),
+        layer=torch_layer(network),
         packing=network.packing,
         calibration=calibration,
         decision=decision,
     )
     predictions = collect(classifier, sessions, purpose=Purpose.RESEARCH)
-    model.train(training)
+    whole.train(training)
     return predictions
 
 
@@ -272,7 +288,7 @@ def train_stage(
     finished = folder / "finished.json"
     weights = folder / "finished.safetensors"
     if finished.is_file():
-        load_model(network.model, weights)
+        load_model(network.whole, weights)
         kept = json.loads(finished.read_text(encoding="utf-8"))
         return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
 
@@ -292,6 +308,7 @@ def train_stage(
         padding_id=network.model.config.pad_token_id or 0,
         seed=seed,
         disturbed=disturber(drawn, tokenizer, network.packing, config.loss, taught),
+        layer=config.session,
     )
     stopping = stage.patience > 0 and len(dev) > 0
     on_gpu = torch.cuda.is_available()
@@ -335,7 +352,9 @@ def train_stage(
         callbacks.append(average)
     torch.manual_seed(seed)  # of what low-rank additions begin with
     role_ids = tuple(network.packing.role_ids.values())
-    with trained_parts(network.model, config.encoder, role_ids) as rows_of:
+    frozen = max(stage.frozen_layers, config.encoder.frozen_layers)
+    encoder = dataclasses.replace(config.encoder, frozen_layers=frozen)
+    with trained_parts(network.model, encoder, role_ids) as rows_of:
         trainer = WindowTrainer(
             network,
             plan,
@@ -343,6 +362,7 @@ def train_stage(
             config.loss,
             dev,
             rows_of=rows_of,
+            window_weight=config.session.window_weight,
             args=arguments,
             callbacks=callbacks,
         )
@@ -352,7 +372,7 @@ def train_stage(
             trainer.add_callback(_Progress())
         trainer.train(resume_from_checkpoint=checkpoint)
         if average is not None:
-            average.put_into(network.model)
+            average.put_into(network.whole)
     scores = tuple(
         float(entry[f"eval_{DEV_METRIC}"])
         for entry in trainer.state.log_history
@@ -361,7 +381,9 @@ def train_stage(
     epochs = scores.index(max(scores)) + 1 if scores else stage.stop_after or stage.epochs
     result = StageResult(epochs, max(scores) if scores else None, scores)
     if is_first():
-        save_model(network.model, str(weights))
+        # Copies: on a GPU a recurrent layer's weights are views of one piece of memory.
+        state = {name: value.cpu().clone() for name, value in network.whole.state_dict().items()}
+        save_file(state, weights)
         # Its presence says that the stage is finished.
         write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
         for left in folder.glob("checkpoint-*"):
@@ -395,7 +417,7 @@ def train_network(
         quiet: no progress bar.
     """
     torch.manual_seed(config.seed)
-    network = build_network(config.encoder)
+    network = build_network(config.encoder, config.session)
     results = []
     for number, stage in enumerate(config.stages, start=1):
         place = shared if shared is not None and number <= shared_stages else folder

@@ -5,6 +5,7 @@ little context, with and without what follows it. The whole plan of a stage is d
 starts; a run that was killed draws the same plan again and goes on where it stopped.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,14 +21,17 @@ from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.labelled import unlabelled_reason
 from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_turns, window_ids
 from alliance.model.tokens import TurnTokenizer
-from alliance.training.config import LossConfig, StageConfig
+from alliance.training.config import LossConfig, SessionConfig, StageConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.disturb import disturb_coded, legal_code
+from alliance.training.session_layer import ROLE_NUMBERS
 
 # Share of windows that are as long as the encoder allows; the others are of any length down to
 # the shortest below.
 _FULL_SHARE = 0.5
 _SHORTEST_TOKENS = 64
+
+_SHORTEST_PART = 8  # turns that a layer over the session is shown, at least
 
 _RUPTURE_CODES: Final = np.array([LABELS[place].is_rupture for place in LABEL_OF_CODE])
 
@@ -176,7 +180,12 @@ def prepare(
     by_label = label_weights(sessions, balance=loss.balance)
     return [
         _prepared(
-            coded, tokenizer, packing, loss, by_label, None if taught is None else taught[place]
+            coded,
+            tokenizer,
+            packing,
+            loss,
+            by_label,
+            None if taught is None else taught[place],
         )
         for place, coded in enumerate(sessions)
     ]
@@ -230,19 +239,25 @@ def _prepared(
     )
 
 
-def draw_windows(lengths: Sequence[int], room: int, generator: np.random.Generator) -> list[Window]:
+def draw_windows(
+    lengths: Sequence[int],
+    largest: int,
+    generator: np.random.Generator,
+    *,
+    room: float | None = None,
+) -> list[Window]:
     """Cut a session once at random: windows without overlap that hold every turn once.
 
     Args:
         lengths: tokens of each turn.
-        room: tokens that the largest window holds.
+        largest: tokens that the largest window holds.
         generator: source of chance.
+        room: tokens that each of these windows holds, the first perhaps fewer; drawn for each
+            unless told. A turn that is longer is a window of its own.
     """
 
     def draw_room() -> float:
-        if generator.random() < _FULL_SHARE:
-            return room
-        return generator.uniform(min(_SHORTEST_TOKENS, room), room)
+        return _draw_room(largest, generator) if room is None else room
 
     windows: list[Window] = []
     # The first cut is shorter still, so that later windows start at any offset.
@@ -257,14 +272,47 @@ def draw_windows(lengths: Sequence[int], room: int, generator: np.random.Generat
     return windows
 
 
+def _draw_room(largest: int, generator: np.random.Generator) -> float:
+    if generator.random() < _FULL_SHARE:
+        return largest
+    return float(generator.uniform(min(_SHORTEST_TOKENS, largest), largest))
+
+
+def draw_part(turns: int, share: float, generator: np.random.Generator) -> tuple[int, int]:
+    """Which turns of a session are shown: with chance ``share`` only some in a row, else all.
+
+    Args:
+        turns: of the session.
+        share: 0-1.
+        generator: source of chance.
+
+    Returns:
+        The first, and the one after the last.
+    """
+    if turns <= _SHORTEST_PART or generator.random() >= share:
+        return 0, turns
+    first = int(generator.integers(0, turns - _SHORTEST_PART))
+    return first, int(generator.integers(first + _SHORTEST_PART, turns + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedWindow:
-    """A window of one prepared session; ``renamed`` is the speaker who becomes another person."""
+    """A window of one prepared session.
+
+    Attributes:
+        session: place of the session in the plan.
+        window: its turns.
+        tokens: its tokens, opening and closing token included.
+        renamed: the speaker who becomes another person.
+        begins: whether it is the first of a part: where there is a layer over the session, it
+            reads the windows of a part as one; else each window is a part.
+    """
 
     session: int
     window: Window
     tokens: int
     renamed: Role | None
+    begins: bool = True
 
 
 class TrainingPlan(Dataset[dict[str, Tensor]]):
@@ -278,6 +326,8 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         padding_id: token number that fills windows up.
         seed: of the draw.
         disturbed: from :func:`disturber`; needed where the stage disturbs sessions.
+        layer: the layer over the session, if there is one: windows then stay together in parts of
+            their sessions.
     """
 
     def __init__(
@@ -290,6 +340,7 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         padding_id: int,
         seed: int,
         disturbed: Callable[[str, int, int], PreparedSession] | None = None,
+        layer: SessionConfig | None = None,
     ) -> None:
         self._packing = packing
         self._padding_id = padding_id
@@ -316,39 +367,96 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
                             disturbed(name, original, int(generator.integers(2**31)))
                         )
                 drawn.extend(chosen)
-            windows = []
-            for number in drawn:
-                session = self._sessions[number]
-                lengths = session.lengths
-                for window in draw_windows(lengths, packing.room, generator):
-                    if (
-                        stage.plain_share < 1
-                        and not session.has_rupture(window)
-                        and generator.random() >= stage.plain_share
-                    ):
-                        continue
-                    windows.append(
-                        PlannedWindow(
-                            number,
-                            window,
-                            sum(lengths[window.first : window.stop]) + 2,
-                            _draw_renamed(generator, loss.other_share),
-                        )
-                    )
-            self.batches.extend(_batches(windows, stage.batch_tokens, generator))
+            if layer is not None and layer.hidden and stage.in_session:
+                parts = [
+                    part
+                    for number in drawn
+                    for part in self._draw_parts(number, stage, loss, layer, generator)
+                ]
+                self.batches.extend(_batches_of_parts(parts, stage.batch_tokens, generator))
+            else:
+                windows = [
+                    window
+                    for number in drawn
+                    for window in self._draw_windows(number, stage, loss, generator)
+                ]
+                self.batches.extend(_batches(windows, stage.batch_tokens, generator))
             self.epoch_ends.append(len(self.batches))
+
+    def _draw_windows(
+        self, number: int, stage: StageConfig, loss: LossConfig, generator: np.random.Generator
+    ) -> list[PlannedWindow]:
+        """Windows of one session, each on its own."""
+        session = self._sessions[number]
+        lengths = session.lengths
+        windows = []
+        for window in draw_windows(lengths, self._packing.room, generator):
+            if (
+                stage.plain_share < 1
+                and not session.has_rupture(window)
+                and generator.random() >= stage.plain_share
+            ):
+                continue
+            windows.append(
+                PlannedWindow(
+                    number,
+                    window,
+                    sum(lengths[window.first : window.stop]) + 2,
+                    _draw_renamed(generator, loss.other_share),
+                )
+            )
+        return windows
+
+    def _draw_parts(
+        self,
+        number: int,
+        stage: StageConfig,
+        loss: LossConfig,
+        layer: SessionConfig,
+        generator: np.random.Generator,
+    ) -> list[list[PlannedWindow]]:
+        """One session, or a part of it, as parts that fit a batch, each cut into its windows."""
+        session = self._sessions[number]
+        lengths = session.lengths
+        first, stop = draw_part(len(lengths), layer.part_share, generator)
+        room = _draw_room(self._packing.room, generator)
+        parts: list[list[PlannedWindow]] = []
+        padded = 0.0
+        for window in draw_windows(lengths[first:stop], self._packing.room, generator, room=room):
+            shown = Window(first + window.first, first + window.stop)
+            tokens = sum(lengths[shown.first : shown.stop]) + 2
+            padded += room + 2
+            begins = not parts or padded > stage.batch_tokens
+            if begins:
+                parts.append([])
+                padded = room + 2
+            parts[-1].append(PlannedWindow(number, shown, tokens, None, begins))
+        kept = []
+        for part in parts:
+            whole = Window(part[0].window.first, part[-1].window.stop)
+            if (
+                stage.plain_share == 1
+                or session.has_rupture(whole)
+                or generator.random() < stage.plain_share
+            ):
+                renamed = _draw_renamed(generator, loss.other_share)
+                kept.append([dataclasses.replace(window, renamed=renamed) for window in part])
+        return kept
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """The batch of one step; shapes as in ``network.pool_turns`` and ``turn_loss``."""
+        """The batch of one step; shapes as in ``session_layer.pool_turns`` and ``turn_loss``."""
         planned = self.batches[step]
         longest = max(item.tokens for item in planned)
         ids = np.full((len(planned), longest), self._padding_id, dtype=np.int64)
         mask = np.zeros((len(planned), longest), dtype=np.int64)
         turn_of_token = np.full((len(planned), longest), -1, dtype=np.int64)
         roles: list[Role] = []
+        heard: list[Role] = []  # roles as the network is told them
+        said_lengths: list[int] = []
+        counts: list[int] = []
         targets, weights = [], []
         for row, item in enumerate(planned):
             session, window = self._sessions[item.session], item.window
@@ -356,6 +464,9 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
             turn_weights = session.weights[window.first : window.stop].copy()
+            if item.begins:
+                counts.append(0)
+            counts[-1] += len(window)
             at = 1
             for turn in range(window.first, window.stop):
                 length = len(session.encoded[turn].ids)
@@ -363,7 +474,11 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
                 if session.roles[turn] is item.renamed:
                     ids[row, at] = self._packing.role_ids[Role.OTHER]
                     turn_weights[turn - window.first] = 0.0
+                    heard.append(Role.OTHER)
+                else:
+                    heard.append(session.roles[turn])
                 roles.append(session.roles[turn])
+                said_lengths.append(length)
                 at += length
             targets.append(session.targets[window.first : window.stop])
             weights.append(turn_weights)
@@ -374,6 +489,9 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
             "targets": torch.from_numpy(np.concatenate(targets)),
             "legal": torch.from_numpy(legal_codes(roles)),
             "weights": torch.from_numpy(np.concatenate(weights)),
+            "roles": torch.tensor([ROLE_NUMBERS[role] for role in heard]),
+            "lengths": torch.tensor(said_lengths, dtype=torch.float32),
+            "counts": torch.tensor(counts),
         }
 
 
@@ -395,6 +513,24 @@ def _batches(
             batches[-1].append(item)
         else:
             batches.append([item])
+    return [batches[place] for place in generator.permutation(len(batches))]
+
+
+def _batches_of_parts(
+    parts: list[list[PlannedWindow]], batch_tokens: int, generator: np.random.Generator
+) -> list[list[PlannedWindow]]:
+    """Parts with windows of like length together, each batch within the token budget."""
+    shuffled = [parts[place] for place in generator.permutation(len(parts))]
+    shuffled.sort(key=lambda part: max(window.tokens for window in part) // 128)
+    batches: list[list[PlannedWindow]] = []
+    longest = 0
+    for part in shuffled:
+        longest = max(longest, *(window.tokens for window in part))
+        if batches and longest * (len(batches[-1]) + len(part)) <= batch_tokens:
+            batches[-1].extend(part)
+        else:
+            batches.append(list(part))
+            longest = max(window.tokens for window in part)
     return [batches[place] for place in generator.permutation(len(batches))]
 
 

@@ -107,7 +107,7 @@ def test_any_encoder_is_built_and_exported(encoder: EncoderConfig, tmp_path: Pat
     assert rates <= {0.0, 0.25}  # of attention, and of all else
     assert 0.25 in rates
     write_onnx(network, tmp_path / "model.onnx")
-    onnx, plain = OnnxBackend(tmp_path / "model.onnx"), TorchBackend(network.model)
+    onnx, plain = OnnxBackend(tmp_path / "model.onnx"), TorchBackend(network)
     for length in (3, 17, 64):
         ids = _ids(network, length)
         assert onnx(ids) == pytest.approx(plain(ids), abs=1e-4)
@@ -131,7 +131,7 @@ def test_windows_are_no_longer_than_the_encoder_can_count(encoder: EncoderConfig
     limit = 4096 if kind == "modernbert" else 64
     network = build_network(dataclasses.replace(encoder, max_tokens=limit))
     # The longest window really does go through.
-    assert TorchBackend(network.model)(_ids(network, min(limit, 600))).shape[1] == 21
+    assert TorchBackend(network)(_ids(network, min(limit, 600))).shape[1] == 21
     with pytest.raises(ConfigError, match=f"has positions for {limit} tokens; set max_tokens to"):
         build_network(dataclasses.replace(encoder, max_tokens=limit + 1))
 
@@ -142,7 +142,7 @@ def test_long_windows_can_be_exported(tmp_path: Path) -> None:
     write_onnx(network, tmp_path / "model.onnx")
     ids = _ids(network, 2048)
     found = OnnxBackend(tmp_path / "model.onnx")(ids)
-    assert found == pytest.approx(TorchBackend(network.model)(ids), abs=1e-4)
+    assert found == pytest.approx(TorchBackend(network)(ids), abs=1e-4)
 
 
 def test_special_tokens_typed_in_a_transcript_stay_text(encoder: EncoderConfig) -> None:
@@ -177,18 +177,18 @@ def test_an_export_that_computes_something_else_is_not_kept(
 ) -> None:
     network = build_network(_save(tmp_path / "base", "roberta"))
 
-    def wrong(model: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+    def wrong(graph: forms.Graph, path: Path) -> None:
         class Shifted(torch.nn.Module):
             def __init__(self) -> None:
                 super().__init__()
-                self.inner = model
+                self.inner = graph.module
 
             def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
                 return self.inner(input_ids) + 1.0
 
-        forms._trace(Shifted().eval(), example, path)
+        forms._trace(dataclasses.replace(graph, module=Shifted().eval()), path)
 
-    def failing(model: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+    def failing(graph: forms.Graph, path: Path) -> None:
         warnings.warn("about its internals", stacklevel=1)
         raise RuntimeError("unsupported")
 

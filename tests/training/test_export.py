@@ -14,7 +14,7 @@ from alliance.training import export
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.export import export_network
-from alliance.training.network import Network, TorchBackend, build_network
+from alliance.training.network import Network, TorchBackend, build_network, torch_layer
 
 Make = Callable[..., list[CodedSession]]
 
@@ -32,11 +32,12 @@ def _export(network: Network, folder: Path, sessions: list[CodedSession], **opti
 
 
 def _scores(network: Network, folder: Path, coded: CodedSession) -> tuple[np.ndarray, np.ndarray]:
-    network.model.eval()
+    network.whole.eval()
     torch_classifier = RuptureClassifier(
         "torch",
         tokenizer=network.turn_tokenizer,
-        backend=TorchBackend(network.model),
+        backend=TorchBackend(network),
+        layer=torch_layer(network),
         packing=network.packing,
     )
     loaded = RuptureClassifier.load(folder)

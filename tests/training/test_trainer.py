@@ -14,7 +14,8 @@ from alliance.model.agreement import confusion_matrix, macro_f1
 from alliance.training import trainer as training
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.network import build_network, pool_turns
+from alliance.training.network import build_network
+from alliance.training.session_layer import pool_turns
 from alliance.training.trainer import WindowTrainer, predict, train_network
 
 Make = Callable[..., list[CodedSession]]

@@ -9,13 +9,14 @@ from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
 from alliance.model.packing import PackingConfig
 from alliance.model.session import Session, Turn
 from alliance.model.tokens import TokenIds, TurnTokenizer
-from alliance.training.config import LossConfig, StageConfig
+from alliance.training.config import LossConfig, SessionConfig, StageConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.windows import (
     PreparedSession,
     TrainingPlan,
     code_targets,
     disturber,
+    draw_part,
     draw_windows,
     label_weights,
     prepare,
@@ -187,3 +188,82 @@ def test_disturbed_sessions_are_drawn_anew_and_keep_their_codes() -> None:
     targets = np.concatenate([batch["targets"].numpy() for batch in batches])
     assert len(targets) == 2 * 3 * 80
     assert targets[:, ruptures].sum() == pytest.approx(2 * 3 * 5)
+
+
+@given(turns=st.integers(1, 60), share=st.sampled_from([0.0, 0.5, 1.0]), seed=st.integers(0, 99))
+@settings(max_examples=100, deadline=None)
+def test_a_part_is_some_turns_in_a_row(turns: int, share: float, seed: int) -> None:
+    first, stop = draw_part(turns, share, np.random.default_rng(seed))
+    assert 0 <= first < stop <= turns
+    assert stop - first >= min(turns, 8)
+    if share == 0:
+        assert (first, stop) == (0, turns)
+
+
+def _plan_of_parts(
+    sessions: list[PreparedSession], *, budget: int = 160, **layer: float
+) -> TrainingPlan:
+    stage = StageConfig(shares={"mine": 1.0}, epochs=2, batch_tokens=budget)
+    config = SessionConfig(hidden=4, **layer)
+    return TrainingPlan(
+        {"mine": sessions}, PACKING, stage, LossConfig(), padding_id=0, seed=3, layer=config
+    )
+
+
+def test_for_a_layer_over_the_session_its_windows_stay_together() -> None:
+    plan = _plan_of_parts([*_prepared(8), *_prepared(30), *_prepared(5)], part_share=0.0)
+    start = 0
+    for end in plan.epoch_ends:
+        shown = []
+        for batch in plan.batches[start:end]:
+            assert max(w.tokens for w in batch) * len(batch) <= 160
+            for before, window in zip([None, *batch], batch, strict=False):
+                if before is not None and not window.begins:
+                    assert window.session == before.session
+                    assert window.window.first == before.window.stop
+                    assert window.renamed is before.renamed
+            assert batch[0].begins
+            shown += [(w.session, t) for w in batch for t in range(w.window.first, w.window.stop)]
+        assert sorted(shown) == [(0, t) for t in range(8)] + [(1, t) for t in range(30)] + [
+            (2, t) for t in range(5)
+        ]
+        start = end
+    assert any(len(batch) > 1 and not batch[1].begins for batch in plan.batches)
+
+
+def test_a_batch_of_parts_says_who_speaks_how_long_and_where_a_part_ends() -> None:
+    sessions = _prepared(30)
+    plan = _plan_of_parts(sessions)
+    for step, planned in enumerate(plan.batches):
+        batch = plan[step]
+        turns = [t for w in planned for t in range(w.window.first, w.window.stop)]
+        assert batch["counts"].sum() == len(turns) == len(batch["targets"])
+        assert len(batch["counts"]) == sum(w.begins for w in planned)
+        assert batch["lengths"].tolist() == [sessions[0].lengths[t] for t in turns]
+        renamed = any(w.renamed for w in planned)
+        if not renamed:
+            assert batch["roles"].tolist() == [t % 2 for t in turns]  # 0: therapist, 1: client
+
+
+def test_parts_without_a_rupture_are_thinned_too() -> None:
+    prepared = prepare(_long_sessions(), _Letters(), PACKING, LossConfig())
+    stage = StageConfig(shares={"own": 1.0}, epochs=4, plain_share=0.25, batch_tokens=80)
+    layer = SessionConfig(hidden=4, part_share=0.0)
+    plan = TrainingPlan(
+        {"own": prepared}, PACKING, stage, LossConfig(), padding_id=0, seed=2, layer=layer
+    )
+    windows = [item.window for batch in plan.batches for item in batch]
+    drawn = [turn for window in windows for turn in range(window.first, window.stop)]
+    assert all(drawn.count(turn) == 12 for turn in range(40, 45))
+    assert len(drawn) < 0.8 * 12 * 80
+
+
+def test_a_stage_outside_the_session_draws_single_windows() -> None:
+    stage = StageConfig(shares={"mine": 1.0}, epochs=2, batch_tokens=160, in_session=False)
+    plans = [
+        TrainingPlan(
+            {"mine": _prepared()}, PACKING, stage, LossConfig(), padding_id=0, seed=3, layer=layer
+        )
+        for layer in (SessionConfig(hidden=4), None)
+    ]
+    assert plans[0].batches == plans[1].batches

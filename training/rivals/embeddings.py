@@ -46,7 +46,8 @@ class FrozenEncoder:
         self._packing = network.packing
         self._tokenizer = network.turn_tokenizer
         self._encoder = network.model.base_model
-        self._encoder.eval()
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._encoder.to(self._device).eval()
         self._layers = layers
         beside = 1 if layers is None else len(layers)
         self._size = int(network.model.config.hidden_size) * beside
@@ -61,8 +62,8 @@ class FrozenEncoder:
         for number, window in enumerate(windows):
             ids = torch.from_numpy(window_ids(encoded, window, self._packing)).unsqueeze(0)
             with torch.inference_mode():
-                states = self._states(ids)
-            pooled = pool_turns(states.float().numpy(), lengths[window.first : window.stop])
+                states = self._states(ids.to(self._device))
+            pooled = pool_turns(states.float().cpu().numpy(), lengths[window.first : window.stop])
             for turn in range(window.first, window.stop):
                 if chosen[turn] == number:
                     rows[turn] = pooled[turn - window.first]
