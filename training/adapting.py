@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # The encoder's own head; with a layer over the session, the network's names begin otherwise.
-_HEADS: Final = ("classifier.", "encoder.classifier.", "layer.")
+_HEADS: Final = ("classifier.", "encoder.classifier.", "layer.", "imitating.")
 
 LORA_SCALE: Final = 2
 """The additions are scaled by this, whatever their rank (``lora_alpha`` over rank)."""

@@ -58,14 +58,13 @@ class EncoderConfig:
 class SessionConfig:
     """A recurrent layer over the whole session, after the encoder; trained together with it.
 
-    It corrects what the encoder's own head says of a turn, and begins by correcting nothing.
-
     Attributes:
         hidden: its size in each direction; 0 for no such layer, where the logits are the encoder's.
         width: size of a turn before it.
         dropout: of a turn before and after it (0-1).
         feature_dropout: of what the encoder says of a turn (0-1).
-        window_weight: weight of the loss of what the encoder says before it is corrected.
+        window_weight: weight of the loss of the encoder's own head, which sees no more than its
+            window; it keeps the encoder learning as if there were no layer, and is not exported.
         part_share: share (0-1) of sessions of which only a part, drawn at random, is shown, so
             that a layer which has read whole sessions alone is not lost in a few turns.
     """
@@ -86,6 +85,35 @@ class SessionConfig:
             raise ConfigError(
                 f"[session] hidden and window_weight are not negative and width is at least 1, got "
                 f"{self.hidden}, {self.window_weight} and {self.width}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImitationConfig:
+    """Another encoder, as it came, whose word on each turn the encoder learns to give.
+
+    What is imitated are the principal components of the hidden states of some of its layers, a
+    turn's being the mean of its tokens'. (Hidden states are imitated in "FitNets", Romero et al.
+    2015, and "TinyBERT", Jiao et al. 2020, too.)
+
+    Attributes:
+        base: as in ``[encoder]``.
+        layers: whose states, 0 being the embeddings.
+        components: how many components, the largest first.
+        max_tokens: tokens in a window in which it reads; a turn has half as many, at most.
+    """
+
+    base: str = "mpnet"
+    layers: tuple[int, ...] = (6, 9, 11, 12)
+    components: int = 256
+    max_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if self.components < 1 or not self.layers:
+            raise ConfigError(
+                f"[imitation] has at least one layer and one component, got {len(self.layers)} "
+                f"and {self.components}"
             )
 
 
@@ -129,7 +157,9 @@ class StageConfig:
         shares: which corpora, and which share (0-1) of each one's sessions is drawn anew each
             epoch.
         epochs: passes over the drawn sessions.
-        encoder_rate: peak learning rate of the encoder.
+        encoder_rate: peak learning rate of the encoder. 0, where there is a layer over the
+            session: the encoder reads every session once, and the layer learns from that; then a
+            step is four sessions, and ``batch_tokens`` and what draws windows do not count.
         head_rate: peak learning rate of the new parameters (the head).
         batch_tokens: tokens in one step, padding included.
         warmup: share (0-1) of the steps over which the rates rise from 0; they then fall to 0
@@ -152,6 +182,8 @@ class StageConfig:
         in_session: whether the layer over the session, if there is one, takes part. Without it the
             encoder learns alone, on single windows.
         frozen_layers: as in ``[encoder]``, for this stage; the larger of the two counts.
+        imitation: weight of the error in imitating the encoder of ``[imitation]``; 0 for none.
+            Needs a layer over the session, and corpora that no fold changes.
     """
 
     shares: Mapping[str, float]
@@ -169,8 +201,23 @@ class StageConfig:
     taught: bool = True
     in_session: bool = True
     frozen_layers: int = 0
+    imitation: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.imitation < 0 or self.encoder_rate < 0:
+            raise ConfigError(
+                f"a stage's imitation and encoder_rate are not negative, got {self.imitation} and "
+                f"{self.encoder_rate}"
+            )
+        if self.imitation and "annomi" in self.shares:
+            raise ConfigError(
+                "a stage that imitates draws from corpora that no fold changes, got 'annomi'"
+            )
+        if self.encoder_rate == 0 and (self.disturbed_share or self.patience):
+            raise ConfigError(
+                "a stage with encoder_rate = 0 reads sessions once as they are and runs all its "
+                "epochs: disturbed_share = 0 and patience = 0"
+            )
         if not 0 <= self.average < 1:
             raise ConfigError(f"a stage's average lies between 0 and below 1, got {self.average}")
         if self.average and self.patience:
@@ -204,7 +251,7 @@ class TrainingConfig:
             it natively. On one that does not, emulated bf16 takes ten times as long as fp32.
         quantise: ``int8`` to export the smallest form whose labels equal the network's (dynamic
             int8, else weights alone in 8 bits, else float32), or ``none`` for float32.
-        encoder, session, loss, stages: the sections.
+        encoder, session, imitation, loss, stages: the sections.
     """
 
     name: str = "alliance-custom-1"
@@ -213,6 +260,7 @@ class TrainingConfig:
     quantise: str = "int8"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
+    imitation: ImitationConfig = field(default_factory=ImitationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     stages: tuple[StageConfig, ...] = (
         StageConfig(shares={"authored": 1.0}, epochs=5, patience=0),
@@ -226,6 +274,21 @@ class TrainingConfig:
             raise ConfigError(f"quantise is 'int8' or 'none', got {self.quantise!r}")
         if not self.stages:
             raise ConfigError("a run has at least one [[stages]] section, got none")
+        if self.session.hidden and not self.stages[-1].in_session:
+            raise ConfigError(
+                "the last stage trains the layer over the session, found in_session = false"
+            )
+        layered = any(stage.imitation or stage.encoder_rate == 0 for stage in self.stages)
+        if layered and not self.session.hidden:
+            raise ConfigError(
+                "a stage that imitates, or with encoder_rate = 0, needs a layer over the session; "
+                "set [session] hidden above 0"
+            )
+
+    @property
+    def imitated(self) -> int:
+        """How many numbers a turn the encoder learns to imitate; 0 if no stage imitates."""
+        return self.imitation.components if any(one.imitation for one in self.stages) else 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
@@ -267,6 +330,7 @@ class TrainingConfig:
 _SECTIONS: Final[Mapping[str, type]] = {
     "encoder": EncoderConfig,
     "session": SessionConfig,
+    "imitation": ImitationConfig,
     "loss": LossConfig,
 }
 

@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from alliance.training.evaluation.predictions import Predictions, collect, conca
 from alliance.training.export import F1_TOLERANCE, RUPTURE_AGREEMENT, export_network
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
+from alliance.training.imitation import imitated_states
 from alliance.training.processes import first_goes_ahead, is_first, wait_for_all
 from alliance.training.rivals import baseline
 from alliance.training.teacher import check_wanted, fold_models, identities, teach
@@ -39,6 +41,9 @@ UNCALIBRATED: Final = "test-uncalibrated.npz"
 
 DEV: Final = "dev-uncalibrated.npz"
 """The same of the development sessions, by the network before its export."""
+
+IMITATED: Final = "imitated"
+"""Folder of what an imitated encoder says of the sessions, beside the folds."""
 
 Tell = Callable[[str], None]
 """Says in one line what is being done; a command prints it on stderr."""
@@ -146,6 +151,7 @@ def _run_fold(
         shared=folder / "shared",
         shared_stages=shared_stages(config, taught=bool(teachers)),
         taught=taught,
+        imitation=partial(imitated_states, config, corpora, folder / IMITATED, tell=tell),
         quiet=quiet,
     )
     if not is_first():

@@ -17,7 +17,7 @@ from alliance.model.backend import silent_runtime
 from alliance.model.errors import ConfigError
 from alliance.training.lean_graph import write_lean
 from alliance.training.network import Network
-from alliance.training.session_layer import ROLE_NUMBERS, SessionHead, hidden_states
+from alliance.training.session_layer import ROLE_NUMBERS, hidden_states
 
 
 class _IdsOnly(torch.nn.Module):
@@ -82,7 +82,7 @@ def write_session_layer(network: Network, path: Path) -> None:
         }
 
     graph = Graph(
-        SessionHead(network.session),
+        network.session.layer,
         axis=0,
         output="logits",
         example=turns(9),

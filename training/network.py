@@ -38,7 +38,7 @@ _SECTIONS_OF_OTHERS: Final = ("added_tokens", "post_processor", "truncation", "p
 class Network:
     """An encoder with its head, the tokenizer stripped of special tokens, and the packing.
 
-    Where there is a layer over the session (``session``), it corrects what the head says.
+    Where there is a layer over the session (``session``), the logits are its.
     """
 
     model: "PreTrainedModel"
@@ -57,12 +57,15 @@ class Network:
         return TurnTokenizer(self.tokenizer)
 
 
-def build_network(config: EncoderConfig, session: SessionConfig | None = None) -> Network:
+def build_network(
+    config: EncoderConfig, session: SessionConfig | None = None, *, imitated: int = 0
+) -> Network:
     """Load the base, give it a fresh head over the codes and one new token per role.
 
     Args:
         config: the encoder.
         session: the layer over the session; none unless its ``hidden`` is above 0.
+        imitated: how many numbers a turn the encoder learns to imitate; needs the layer.
 
     The role tokens are new rows of the embedding table; they start at its mean, near which an
     untrained token disturbs its neighbours least. Where the embeddings stay frozen, that would
@@ -110,7 +113,8 @@ def build_network(config: EncoderConfig, session: SessionConfig | None = None) -
     )
     layered = None
     if session is not None and session.hidden:
-        layered = SessionNetwork(model, RecurrentLayer(model.config.hidden_size, session))
+        layer = RecurrentLayer(model.config.hidden_size, session)
+        layered = SessionNetwork(model, layer, imitated=imitated)
     return Network(model, strip_specials(full.backend_tokenizer), packing, layered)
 
 
@@ -177,7 +181,7 @@ class TorchBackend:
 
 def torch_layer(network: Network) -> TorchLayer | None:
     """The layer over the session in training, if there is one."""
-    return None if network.session is None else TorchLayer(network.session)
+    return None if network.session is None else TorchLayer(network.session.layer)
 
 
 def turn_loss(

@@ -105,7 +105,7 @@ def _from_training(
         raise ConfigError(
             f"{source}: expected a finished training, found no finished {stage}; run it to its end"
         )
-    network = build_network(config.encoder, config.session)
+    network = build_network(config.encoder, config.session, imitated=config.imitated)
     load_model(network.whole, finished[0] / "finished.safetensors")
     known = RuptureClassifier.load(source / "model")
     return export_network(

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from alliance.model.errors import ConfigError
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
+    IMITATED,
     Tell,
     best_epochs,
     out_of_fold,
@@ -23,6 +25,7 @@ from alliance.training.crossvalidation import (
 from alliance.training.export import ExportCheck, copy_model, export_network
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
+from alliance.training.imitation import imitated_states
 from alliance.training.processes import first_goes_ahead, is_first
 from alliance.training.teacher import all_models, check_wanted, teach
 from alliance.training.trainer import predict, train_network
@@ -84,7 +87,14 @@ def train_model(
         quiet: no progress bar.
     """
     tell("training")
-    network, _ = train_network(config, split.train, split.dev, work, quiet=quiet)
+    network, _ = train_network(
+        config,
+        split.train,
+        split.dev,
+        work,
+        imitation=partial(imitated_states, config, split.train, work / IMITATED, tell=tell),
+        quiet=quiet,
+    )
     if not is_first():
         return []
     tell("calibration, thresholds, export")
@@ -158,6 +168,7 @@ def train_on_all(
         shared=shared if shared.is_dir() else None,
         shared_stages=shared_stages(config, taught=bool(teachers)),
         taught=taught,
+        imitation=partial(imitated_states, config, corpora, crossvalidation / IMITATED, tell=tell),
         quiet=quiet,
     )
     if not is_first():

@@ -24,6 +24,7 @@ __all__ = [
     "SessionNetwork",
     "TorchLayer",
     "hidden_states",
+    "imitation_error",
     "pool_turns",
 ]
 
@@ -31,7 +32,7 @@ ROLE_NUMBERS: Final = {role: number for number, role in enumerate(ROLES)}
 
 
 class RecurrentLayer(nn.Module):
-    """From the encoder's features of turns in a row to what its own logits are corrected by.
+    """From the encoder's features of turns in a row to logits of the codes.
 
     Args:
         size: features of a turn.
@@ -49,14 +50,12 @@ class RecurrentLayer(nn.Module):
         self._drop = nn.Dropout(config.dropout)
         self._recurrent = nn.GRU(config.width, config.hidden, bidirectional=True)
         self._codes = nn.Linear(config.width + 2 * config.hidden, len(MARKER_ORDER))
-        nn.init.zeros_(self._codes.weight)
-        nn.init.zeros_(self._codes.bias)
 
     def forward(self, features: Tensor, roles: Tensor, lengths: Tensor) -> Tensor:
-        """Corrections (turns, 21) of one session: features (turns, size), the rest (turns,)."""
+        """Logits (turns, 21) of one session: features (turns, size), roles and lengths (turns,)."""
         turns = self._turns(features, roles, lengths)
         context, _ = self._recurrent(turns)
-        return self._corrections(context, turns)
+        return self._logits(context, turns)
 
     def of_parts(
         self, features: Tensor, roles: Tensor, lengths: Tensor, counts: Sequence[int]
@@ -68,7 +67,7 @@ class RecurrentLayer(nn.Module):
         )
         context, _ = nn.utils.rnn.pad_packed_sequence(self._recurrent(packed)[0])
         rows = [context[:count, part] for part, count in enumerate(counts)]
-        return self._corrections(torch.cat(rows), turns)
+        return self._logits(torch.cat(rows), turns)
 
     def _turns(self, features: Tensor, roles: Tensor, lengths: Tensor) -> Tensor:
         said = self._narrow(self._drop_features(self._even(features)))
@@ -76,23 +75,28 @@ class RecurrentLayer(nn.Module):
         turns: Tensor = self._drop(nn.functional.gelu(told))
         return turns
 
-    def _corrections(self, context: Tensor, turns: Tensor) -> Tensor:
+    def _logits(self, context: Tensor, turns: Tensor) -> Tensor:
         logits: Tensor = self._codes(torch.cat([self._drop(context), turns], dim=-1))
         return logits
 
 
 class SessionNetwork(nn.Module):
-    """An encoder with its head, and the layer over the session.
+    """An encoder, and the layer over the session that reads its features.
+
+    The encoder's own head is trained beside the layer, so that the encoder learns as if there were
+    none, and in stages where the layer takes no part; it is not exported.
 
     Args:
         encoder: with a linear head ``classifier`` over the codes.
-        layer: corrects what that head says of a turn.
+        layer: gives the logits.
+        imitated: how many numbers a turn the encoder learns to imitate; 0 for none.
     """
 
-    def __init__(self, encoder: nn.Module, layer: RecurrentLayer) -> None:
+    def __init__(self, encoder: nn.Module, layer: RecurrentLayer, *, imitated: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
         self.layer = layer
+        self.imitating = nn.Linear(layer.size, imitated) if imitated else None
 
     def forward(
         self,
@@ -102,7 +106,7 @@ class SessionNetwork(nn.Module):
         roles: Tensor,
         lengths: Tensor,
         counts: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """What is said of the turns of one batch.
 
         Args:
@@ -114,39 +118,27 @@ class SessionNetwork(nn.Module):
             counts: turns of each part of a session, parts in order, shape (parts,).
 
         Returns:
-            The logits, and those before they are corrected, both (turns, 21).
+            The logits, those of the encoder's own head, both (turns, 21), and what the encoder says
+            in imitation, (turns, components).
         """
         hidden = hidden_states(self.encoder, input_ids, attention_mask)
         features = pool_turns(hidden, turn_of_token, len(roles))
         # The layer is small, and sums up over many turns: in full precision.
         with torch.autocast(features.device.type, enabled=False):
-            dropout = _HEAD_DROPOUT if self.training else 0.0
-            alone = self.head(nn.functional.dropout(features, dropout))
-            return alone + self.layer.of_parts(features, roles, lengths, counts.tolist()), alone
+            logits = self.layer.of_parts(features, roles, lengths, counts.tolist())
+            alone = self.head(nn.functional.dropout(features, _HEAD_DROPOUT, self.training))
+            said = None if self.imitating is None else self.imitating(features)
+        return logits, alone, said
 
     @property
     def head(self) -> nn.Linear:
-        """The encoder's own."""
+        """The encoder's own head."""
         head = self.encoder.classifier
         assert isinstance(head, nn.Linear)
         return head
 
 
 _HEAD_DROPOUT: Final = 0.1
-
-
-class SessionHead(nn.Module):
-    """What comes after the encoder, as it is exported: features of a session's turns to logits."""
-
-    def __init__(self, network: SessionNetwork) -> None:
-        super().__init__()
-        self._alone = network.head
-        self._layer = network.layer
-
-    def forward(self, features: Tensor, roles: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (turns, 21) of features (turns, size), roles and lengths (turns,)."""
-        logits: Tensor = self._alone(features) + self._layer(features, roles, lengths)
-        return logits
 
 
 def hidden_states(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -176,11 +168,16 @@ def pool_turns(states: Tensor, turn_of_token: Tensor, turns: int) -> Tensor:
     return sums / counts
 
 
+def imitation_error(said: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:
+    """Mean squared error over turns and components, each component weighted; a scalar."""
+    return ((said - wanted).square() * weights).mean()
+
+
 class TorchLayer:
     """The layer in training, behind the interface that labelling uses."""
 
-    def __init__(self, network: SessionNetwork) -> None:
-        self._layer = SessionHead(network)
+    def __init__(self, layer: RecurrentLayer) -> None:
+        self._layer = layer
 
     def __call__(self, features: Features, roles: Sequence[Role], lengths: Sequence[int]) -> Logits:
         """Logits of the turns, shape (turns, 21)."""

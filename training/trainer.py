@@ -5,12 +5,13 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor
 from torch.utils.data import SequentialSampler
@@ -35,6 +36,8 @@ from alliance.training.config import LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.files import write_json
+from alliance.training.imitation import Imitated, Imitation
+from alliance.training.layer_fitting import fit_layer
 from alliance.training.network import (
     Network,
     TorchBackend,
@@ -43,13 +46,23 @@ from alliance.training.network import (
     turn_loss,
 )
 from alliance.training.processes import is_first, process_count, wait_for_all
-from alliance.training.session_layer import pool_turns
+from alliance.training.session_layer import imitation_error, pool_turns
 from alliance.training.teacher import Taught
-from alliance.training.windows import TrainingPlan, disturber, first_batch, prepare
+from alliance.training.windows import (
+    PreparedSession,
+    TrainingPlan,
+    disturber,
+    first_batch,
+    prepare,
+)
 
 DEV_METRIC: Final = "average_precision"
 """Stopping looks at the mean average precision of the three labels that are not neutral: it needs
 no threshold, so thresholds can be chosen afterwards."""
+
+
+_FINISHED: Final = "finished.json"
+_WEIGHTS: Final = "finished.safetensors"
 
 
 class _StopAfter(TrainerCallback):
@@ -127,6 +140,7 @@ class WindowTrainer(Trainer):
         *,
         rows_of: Tensor | None,
         window_weight: float = 0.0,
+        components: Tensor | None = None,
         **kwargs: Any,
     ) -> None:
         self._network = network
@@ -135,6 +149,7 @@ class WindowTrainer(Trainer):
         self._loss = loss
         self._dev = dev
         self._window_weight = window_weight
+        self._components = components
         super().__init__(
             model=network.whole,
             train_dataset=plan,
@@ -179,10 +194,16 @@ class WindowTrainer(Trainer):
         else:
             names = ("input_ids", "attention_mask", "turn_of_token", "roles", "lengths", "counts")
             said = model(**{name: inputs[name] for name in names})
-            corrected, alone = said
+            logits, alone, imitation = said
             loss = self._turn_loss(alone, inputs)
             if self._stage.in_session:
-                loss = self._turn_loss(corrected, inputs) + self._window_weight * loss
+                loss = self._turn_loss(logits, inputs) + self._window_weight * loss
+            if self._stage.imitation:
+                weights = self._components
+                assert imitation is not None
+                assert weights is not None
+                error = imitation_error(imitation, inputs["imitated"], weights.to(imitation.device))
+                loss = loss + self._stage.imitation * error
         return (loss, said) if return_outputs else loss
 
     def _turn_loss(self, logits: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -196,7 +217,10 @@ class WindowTrainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Label the development sessions as a user would, and score the probabilities."""
-        predictions = predict(self._network, self._dev, name="dev")
+        network = self._network
+        if not self._stage.in_session:  # there the encoder's own head learns
+            network = dataclasses.replace(network, session=None)
+        predictions = predict(network, self._dev, name="dev")
         figures = {f"eval_{DEV_METRIC}": mean_average_precision(predictions)}
         self.log(figures)
         self.control = self.callback_handler.on_evaluate(
@@ -266,6 +290,7 @@ def train_stage(
     *,
     seed: int,
     taught: Taught | None = None,
+    imitation: Imitation | None = None,
     quiet: bool = False,
 ) -> StageResult:
     """Train one stage in place.
@@ -283,13 +308,12 @@ def train_stage(
         folder: where checkpoints and the finished state go.
         seed: of this stage's draws.
         taught: what teachers say of the corpora's turns, if the stage is to learn from them.
+        imitation: reads what is to be imitated, for a stage that imitates.
         quiet: no progress bar.
     """
-    finished = folder / "finished.json"
-    weights = folder / "finished.safetensors"
-    if finished.is_file():
-        load_model(network.whole, weights)
-        kept = json.loads(finished.read_text(encoding="utf-8"))
+    if (folder / _FINISHED).is_file():
+        load_model(network.whole, folder / _WEIGHTS)
+        kept = json.loads((folder / _FINISHED).read_text(encoding="utf-8"))
         return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
 
     tokenizer = network.turn_tokenizer
@@ -297,11 +321,29 @@ def train_stage(
     if not stage.taught:
         taught = None
     said = dict.fromkeys(drawn) if taught is None else {name: taught[name] for name in drawn}
+    prepared = {
+        name: prepare(coded, tokenizer, network.packing, config.loss, said[name])
+        for name, coded in drawn.items()
+    }
+    imitated: Imitated | None = None
+    if stage.imitation:
+        if imitation is None:
+            raise ValueError("a stage imitates, but there is nothing to be imitated")
+        imitated = imitation()
+        prepared = {name: _with_states(prepared[name], imitated.states[name]) for name in drawn}
+    if stage.encoder_rate == 0:
+        if is_first():
+            fit_layer(
+                network,
+                prepared,
+                stage,
+                config.session,
+                code_weight=config.loss.code_weight,
+                seed=seed,
+            )
+        return _finish(network, folder, StageResult(stage.epochs, None, ()))
     plan = TrainingPlan(
-        {
-            name: prepare(coded, tokenizer, network.packing, config.loss, said[name])
-            for name, coded in drawn.items()
-        },
+        prepared,
         network.packing,
         stage,
         config.loss,
@@ -363,6 +405,7 @@ def train_stage(
             dev,
             rows_of=rows_of,
             window_weight=config.session.window_weight,
+            components=None if imitated is None else torch.from_numpy(imitated.weights),
             args=arguments,
             callbacks=callbacks,
         )
@@ -379,13 +422,26 @@ def train_stage(
         if f"eval_{DEV_METRIC}" in entry
     )
     epochs = scores.index(max(scores)) + 1 if scores else stage.stop_after or stage.epochs
-    result = StageResult(epochs, max(scores) if scores else None, scores)
+    return _finish(network, folder, StageResult(epochs, max(scores) if scores else None, scores))
+
+
+def _with_states(
+    sessions: Sequence[PreparedSession], states: Sequence[NDArray[np.float32]]
+) -> list[PreparedSession]:
+    return [
+        dataclasses.replace(session, imitated=state)
+        for session, state in zip(sessions, states, strict=True)
+    ]
+
+
+def _finish(network: Network, folder: Path, result: StageResult) -> StageResult:
+    """Write a stage's result down; its presence says that the stage is finished."""
     if is_first():
+        folder.mkdir(parents=True, exist_ok=True)
         # Copies: on a GPU a recurrent layer's weights are views of one piece of memory.
         state = {name: value.cpu().clone() for name, value in network.whole.state_dict().items()}
-        save_file(state, weights)
-        # Its presence says that the stage is finished.
-        write_json(finished, {"epochs": epochs, "score": result.score, "scores": scores})
+        save_file(state, folder / _WEIGHTS)
+        write_json(folder / _FINISHED, asdict(result))
         for left in folder.glob("checkpoint-*"):
             shutil.rmtree(left)
     wait_for_all()
@@ -401,6 +457,7 @@ def train_network(
     shared: Path | None = None,
     shared_stages: int = 0,
     taught: Taught | None = None,
+    imitation: Imitation | None = None,
     quiet: bool = False,
 ) -> tuple[Network, list[StageResult]]:
     """Build the network and train all stages.
@@ -414,10 +471,11 @@ def train_network(
             once. Whoever shares it sees to it that these stages' sessions are the same.
         shared_stages: how many stages lie there.
         taught: what teachers say of the corpora's turns.
+        imitation: reads what is to be imitated, for stages that imitate.
         quiet: no progress bar.
     """
     torch.manual_seed(config.seed)
-    network = build_network(config.encoder, config.session)
+    network = build_network(config.encoder, config.session, imitated=config.imitated)
     results = []
     for number, stage in enumerate(config.stages, start=1):
         place = shared if shared is not None and number <= shared_stages else folder
@@ -431,6 +489,7 @@ def train_network(
                 place / f"stage-{number}",
                 seed=config.seed + number,
                 taught=taught,
+                imitation=imitation,
                 quiet=quiet,
             )
         )

@@ -58,12 +58,14 @@ class PreparedSession:
         roles: role of each turn.
         targets: distribution over the codes, shape (turns, 21); all zero without a code.
         weights: weight of each turn in the loss, 0 for a turn that gets no label.
+        imitated: what is to be imitated of each turn, shape (turns, components), if anything is.
     """
 
     encoded: list[EncodedTurn]
     roles: tuple[Role, ...]
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
+    imitated: NDArray[np.float32] | None = None
 
     @property
     def lengths(self) -> list[int]:
@@ -457,7 +459,7 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         heard: list[Role] = []  # roles as the network is told them
         said_lengths: list[int] = []
         counts: list[int] = []
-        targets, weights = [], []
+        targets, weights, imitated = [], [], []
         for row, item in enumerate(planned):
             session, window = self._sessions[item.session], item.window
             tokens = window_ids(session.encoded, window, self._packing)
@@ -482,7 +484,9 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
                 at += length
             targets.append(session.targets[window.first : window.stop])
             weights.append(turn_weights)
-        return {
+            if session.imitated is not None:
+                imitated.append(session.imitated[window.first : window.stop])
+        batch = {
             "input_ids": torch.from_numpy(ids),
             "attention_mask": torch.from_numpy(mask),
             "turn_of_token": torch.from_numpy(turn_of_token),
@@ -493,6 +497,9 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
             "lengths": torch.tensor(said_lengths, dtype=torch.float32),
             "counts": torch.tensor(counts),
         }
+        if imitated:
+            batch["imitated"] = torch.from_numpy(np.concatenate(imitated))
+        return batch
 
 
 def _draw_renamed(generator: np.random.Generator, share: float) -> Role | None:

@@ -2,24 +2,30 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from alliance.model.classifier import LAYERED_FORMAT, RuptureClassifier
 from alliance.model.codebook import Role
+from alliance.model.errors import ConfigError
 from alliance.model.session_layer import OnnxSessionLayer
 from alliance.training import forms, trainer
-from alliance.training.config import SessionConfig, StageConfig, TrainingConfig
+from alliance.training.config import ImitationConfig, SessionConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import crossvalidate
 from alliance.training.evaluation.predictions import collect
+from alliance.training.imitation import imitated_states
+from alliance.training.layer_fitting import _read
 from alliance.training.network import Network, build_network
 from alliance.training.reexport import reexport
-from alliance.training.session_layer import RecurrentLayer, TorchLayer
+from alliance.training.session_layer import RecurrentLayer, TorchLayer, imitation_error
 from alliance.training.trainer import mean_average_precision, predict, train_network
+from alliance.training.windows import prepare
 
 Make = Callable[..., list[CodedSession]]
 
@@ -38,15 +44,6 @@ def layered_config(tiny_config: TrainingConfig) -> TrainingConfig:
     )
 
 
-def _randomised(network: Network) -> Network:
-    """A layer begins by correcting nothing, which would hide what it gets wrong."""
-    assert network.session is not None
-    torch.manual_seed(1)
-    for parameter in network.session.layer.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return network
-
-
 def _layer_state(network: Network) -> dict[str, torch.Tensor]:
     assert network.session is not None
     return {name: value.clone() for name, value in network.session.layer.state_dict().items()}
@@ -55,7 +52,6 @@ def _layer_state(network: Network) -> dict[str, torch.Tensor]:
 def test_several_parts_at_once_are_read_as_each_by_itself() -> None:
     torch.manual_seed(0)
     layer = RecurrentLayer(5, SessionConfig(hidden=3, width=4)).eval()
-    torch.nn.init.normal_(layer._codes.weight)
     counts = [4, 9, 1]
     features, roles = torch.randn(14, 5), torch.randint(0, 3, (14,))
     lengths = torch.randint(1, 40, (14,)).float()
@@ -68,34 +64,19 @@ def test_several_parts_at_once_are_read_as_each_by_itself() -> None:
     assert not torch.allclose(together[:4], layer(features, roles, lengths)[:4], atol=1e-4)
 
 
-def test_an_untrained_layer_changes_nothing(
-    layered_config: TrainingConfig, coded_sessions: Make
-) -> None:
-    sessions = coded_sessions(2)
-    torch.manual_seed(0)
-    layered = build_network(layered_config.encoder, layered_config.session)
-    plain = dataclasses.replace(layered, session=None)
-    ours, theirs = (predict(network, sessions, name="x") for network in (layered, plain))
-    assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
-
-
 def test_the_layer_learns_in_its_stages_and_only_there(
     layered_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
 ) -> None:
     corpora = {"annomi": coded_sessions(12), "authored": coded_sessions(8, first=20)}
     test = coded_sessions(4, first=40)
     untrained = build_network(layered_config.encoder, layered_config.session)
-    first = dataclasses.replace(layered_config, stages=layered_config.stages[:1])
-    before, _ = train_network(first, corpora, [], tmp_path / "a", quiet=True)
     torch.manual_seed(layered_config.seed)
     begun = build_network(layered_config.encoder, layered_config.session)
-    for name, value in _layer_state(before).items():
-        assert torch.equal(value, _layer_state(begun)[name]), name
-    after, _ = train_network(layered_config, corpora, [], tmp_path / "b", quiet=True)
-    assert any(
-        not torch.equal(value, _layer_state(before)[name])
-        for name, value in _layer_state(after).items()
-    )
+    after, _ = train_network(layered_config, corpora, [], tmp_path, quiet=True)
+    between = load_file(tmp_path / "stage-1" / "finished.safetensors")
+    for name, value in _layer_state(begun).items():
+        assert torch.equal(value, between[f"layer.{name}"]), name
+        assert not torch.equal(value, _layer_state(after)[name]), name
     scores = [
         mean_average_precision(predict(network, test, name="x")) for network in (untrained, after)
     ]
@@ -125,19 +106,96 @@ def test_a_stage_may_freeze_layers_of_its_own(
     )
     config = dataclasses.replace(layered_config, stages=stages)
     corpora = {"annomi": coded_sessions(6), "authored": coded_sessions(3, first=20)}
-    first = dataclasses.replace(config, stages=stages[:1])
-    before, _ = train_network(first, corpora, [], tmp_path, quiet=True)
     after, _ = train_network(config, corpora, [], tmp_path, quiet=True)
-    kept = before.model.base_model.state_dict()
-    for name, value in after.model.base_model.state_dict().items():
-        assert torch.equal(value, kept[name]), name
-    assert not torch.equal(before.model.classifier.weight, after.model.classifier.weight)
+    before = load_file(tmp_path / "stage-1" / "finished.safetensors")
+    for name, value in after.whole.state_dict().items():
+        frozen = name.startswith("encoder.") and not name.startswith("encoder.classifier")
+        assert torch.equal(value, before[name]) == frozen, name
+
+
+def test_the_layer_may_learn_alone_from_what_the_encoder_says_once(
+    layered_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    first, second = layered_config.stages
+    alone = dataclasses.replace(second, encoder_rate=0, head_rate=2e-2, epochs=30, average=0.9)
+    config = dataclasses.replace(layered_config, stages=(first, alone))
+    corpora = {"annomi": coded_sessions(12), "authored": coded_sessions(8, first=20)}
+    test = coded_sessions(4, first=40)
+    after, results = train_network(config, corpora, [], tmp_path / "whole", quiet=True)
+    assert results[-1].epochs == 30
+    between = load_file(tmp_path / "whole" / "stage-1" / "finished.safetensors")
+    for name, value in after.whole.state_dict().items():
+        assert torch.equal(value, between[name]) == name.startswith("encoder."), name
+    again, _ = train_network(config, corpora, [], tmp_path / "again", quiet=True)
+    for name, value in again.whole.state_dict().items():
+        assert torch.equal(value, after.whole.state_dict()[name]), name  # from the seed alone
+    untrained = build_network(config.encoder, config.session)
+    scores = [
+        mean_average_precision(predict(network, test, name="x")) for network in (untrained, after)
+    ]
+    assert scores[1] > scores[0] + 0.2
+
+
+def test_an_encoder_learns_to_say_what_another_says(
+    layered_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    first, second = layered_config.stages
+    imitating = dataclasses.replace(first, imitation=5.0, epochs=8)
+    config = dataclasses.replace(
+        layered_config,
+        imitation=ImitationConfig(
+            base=layered_config.encoder.base, layers=(0, 1), components=3, max_tokens=64
+        ),
+        stages=(imitating, second),
+    )
+    corpora = {"annomi": coded_sessions(4), "authored": coded_sessions(10, first=20)}
+    read = partial(imitated_states, config, corpora, tmp_path / "states")
+    wanted = read()
+    assert list(wanted.states) == ["authored"]
+    rows = np.concatenate(wanted.states["authored"])
+    assert rows.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-3)
+    assert rows.std(axis=0) == pytest.approx(np.ones(3), abs=1e-2)
+    assert np.cov(rows.T) == pytest.approx(np.eye(3), abs=0.02)
+    assert (np.diff(wanted.weights) < 0).all()
+    assert wanted.weights.mean() == pytest.approx(1)
+    network, _ = train_network(
+        dataclasses.replace(config, stages=(imitating, second)),
+        corpora,
+        [],
+        tmp_path / "run",
+        imitation=read,
+        quiet=True,
+    )
+    assert network.session is not None
+    assert network.session.imitating is not None
+    torch.manual_seed(config.seed)
+    untrained = build_network(config.encoder, config.session, imitated=3)
+    errors = []
+    for each in (untrained, network):
+        assert each.session is not None
+        assert each.session.imitating is not None
+        features = torch.cat(
+            [
+                _read(each, prepared).features
+                for prepared in prepare(
+                    corpora["authored"], each.turn_tokenizer, each.packing, config.loss
+                )
+            ]
+        )
+        said = each.session.imitating(features).detach()
+        weights = torch.from_numpy(wanted.weights)
+        errors.append(float(imitation_error(said, torch.from_numpy(rows), weights)))
+    assert errors[1] < 0.8 * errors[0]
+    too_many = dataclasses.replace(config.imitation, components=5000)
+    config = dataclasses.replace(config, imitation=too_many)
+    with pytest.raises(ConfigError, match="components is at most the number of turns"):
+        imitated_states(config, corpora, tmp_path / "states")
 
 
 def test_the_exported_folder_says_what_the_network_says(
     layered_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
 ) -> None:
-    network = _randomised(build_network(layered_config.encoder, layered_config.session))
+    network = build_network(layered_config.encoder, layered_config.session)
     sessions = coded_sessions(3)
     for form in ("float32", "weights8"):
         forms_checked = _export(network, tmp_path / form, sessions, form)
@@ -178,10 +236,10 @@ def _export(network: Network, folder: Path, sessions: list[CodedSession], form: 
 def test_the_exported_layer_reads_any_number_of_turns(
     layered_config: TrainingConfig, tmp_path: Path
 ) -> None:
-    network = _randomised(build_network(layered_config.encoder, layered_config.session))
+    network = build_network(layered_config.encoder, layered_config.session)
     forms.write_session_layer(network, tmp_path / "session.onnx")
     assert network.session is not None
-    exported, layer = OnnxSessionLayer(tmp_path / "session.onnx"), TorchLayer(network.session)
+    exported, layer = OnnxSessionLayer(tmp_path / "session.onnx"), TorchLayer(network.session.layer)
     draw = np.random.default_rng(0)
     for turns in (1, 2, 77):
         features = draw.normal(size=(turns, 32)).astype(np.float32)
@@ -218,11 +276,22 @@ def test_a_layered_recipe_is_cross_validated_and_exported_again(
 
 
 def test_stages_and_sections_are_checked() -> None:
-    from alliance.model.errors import ConfigError
-
     with pytest.raises(ConfigError, match="frozen_layers is not negative"):
         StageConfig(shares={"annomi": 1.0}, frozen_layers=-1)
     with pytest.raises(ConfigError, match=r"\[session\] dropout lies between 0 and 1, got 2"):
         SessionConfig(dropout=2)
+    with pytest.raises(ConfigError, match="the last stage trains the layer"):
+        TrainingConfig.from_dict(
+            {"session": {"hidden": 4}, "stages": [{"shares": {"a": 1.0}, "in_session": False}]}
+        )
+    for stage in ({"imitation": 1.0}, {"encoder_rate": 0, "patience": 0}):
+        with pytest.raises(ConfigError, match="needs a layer over the session"):
+            TrainingConfig.from_dict({"stages": [{"shares": {"authored": 1.0}, **stage}]})
+    with pytest.raises(ConfigError, match="corpora that no fold changes, got 'annomi'"):
+        StageConfig(shares={"annomi": 1.0}, imitation=1.0)
+    with pytest.raises(ConfigError, match="reads sessions once as they are"):
+        StageConfig(shares={"annomi": 1.0}, encoder_rate=0, patience=0, disturbed_share=0.1)
+    with pytest.raises(ConfigError, match=r"\[imitation\] has at least one layer"):
+        TrainingConfig.from_dict({"imitation": {"layers": []}})
     with pytest.raises(ConfigError, match=r"\[session\] hidden and window_weight are not negative"):
         TrainingConfig.from_dict({"session": {"hidden": -1}})

@@ -19,7 +19,7 @@ from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
 from alliance.model.text import has_words
 from alliance.training.corpora import CodedSession
-from alliance.training.rivals.embeddings import Embedding
+from alliance.training.embeddings import Embedding
 from alliance.training.rivals.plain import labelled_by_largest
 
 __all__ = ["INVERSE_PENALTIES", "FrozenBaseline", "fit"]

@@ -23,6 +23,7 @@ from alliance.training.base import find_base
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import FOLDS, Tell, split
+from alliance.training.embeddings import embed_all, embed_each
 from alliance.training.evaluation.predictions import (
     NONE,
     Classifier,
@@ -33,7 +34,6 @@ from alliance.training.evaluation.predictions import (
 from alliance.training.files import begun_with
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.rivals import baseline, frozen, sequence
-from alliance.training.rivals.embeddings import embed_all, embed_each
 from alliance.training.rivals.plain import Majority
 from alliance.training.rivals.shown import ShownTurns
 from alliance.training.trainer import mean_average_precision

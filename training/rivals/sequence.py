@@ -22,8 +22,8 @@ from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
 from alliance.training.config import EncoderConfig, LossConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.embeddings import Embedding
 from alliance.training.network import turn_loss
-from alliance.training.rivals.embeddings import Embedding
 from alliance.training.rivals.plain import labelled_by_largest
 from alliance.training.windows import code_targets, label_weights, turn_weights
 

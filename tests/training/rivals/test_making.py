@@ -21,10 +21,10 @@ from alliance.model.session import Session, Turn
 from alliance.serve.main import app
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.embeddings import FrozenEncoder, embed_all
 from alliance.training.evaluation.predictions import NONE, Predictions, collect
 from alliance.training.rivals import frozen, sequence
 from alliance.training.rivals import making as rivals
-from alliance.training.rivals.embeddings import FrozenEncoder, embed_all
 from alliance.training.rivals.making import RIVALS, decided, make_rivals
 from alliance.training.rivals.plain import Majority
 from alliance.training.rivals.shown import ShownTurns
@@ -139,7 +139,7 @@ def test_embeddings_are_made_once(
         raise AssertionError("embedded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("alliance.training.rivals.embeddings.FrozenEncoder", never)
+        patch.setattr("alliance.training.embeddings.FrozenEncoder", never)
         again = embed_all(tiny_config.encoder, sessions, store)
         assert all((again[name] == first[name]).all() for name in first)
         with pytest.raises(AssertionError, match="embedded again"):

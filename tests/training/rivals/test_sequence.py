@@ -14,8 +14,8 @@ from alliance.model.errors import ConfigError
 from alliance.model.session import Session, Turn
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.embeddings import Embedding, FrozenEncoder, embed_each
 from alliance.training.evaluation.predictions import collect
-from alliance.training.rivals.embeddings import Embedding, FrozenEncoder, embed_each
 from alliance.training.rivals.sequence import Settings, fit
 
 SMALL = Settings(
@@ -85,7 +85,7 @@ def test_states_of_each_session_are_kept_and_made_once(
     assert both["b"][:, 32:] == pytest.approx(last, abs=2e-3)  # half precision on disk
     assert not any("thanks" in path.name for path in (tmp_path / "states").iterdir())
 
-    monkeypatch.setattr("alliance.training.rivals.embeddings.FrozenEncoder", None)
+    monkeypatch.setattr("alliance.training.embeddings.FrozenEncoder", None)
     assert (embed(sessions)["b"] == both["b"]).all()
     changed = Session("a", (Turn("client", "warm"),) * 2)
     with pytest.raises(TypeError):  # it would be read anew

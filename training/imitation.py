@@ -1,0 +1,111 @@
+"""What a larger encoder, as it came, says of turns, in few numbers that a smaller one can learn.
+
+The hidden states of some of its layers stand beside each other, each evened out; what is imitated
+are their largest principal components, scaled to unit variance. An encoder that has never seen a
+code teaches no code: unlike a teacher (``training/teacher.py``) it may be imitated in a stage that
+all folds share.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alliance.model.errors import ConfigError
+from alliance.training.config import EncoderConfig, ImitationConfig, TrainingConfig
+from alliance.training.corpora import CodedSession
+from alliance.training.embeddings import Embedding, embed_each
+from alliance.training.processes import first_goes_ahead
+
+__all__ = ["Imitated", "Imitation", "imitated_states"]
+
+_OVERLAP_TOKENS: Final = 96  # that windows share, at most, when the imitated encoder reads
+
+
+@dataclass(frozen=True, slots=True)
+class Imitated:
+    """What is to be imitated.
+
+    Attributes:
+        states: by corpus name, one array (turns, components) for each of its sessions, in order.
+        weights: weight of each component, by its standard deviation; mean 1, shape (components,).
+    """
+
+    states: Mapping[str, Sequence[NDArray[np.float32]]]
+    weights: NDArray[np.float32]
+
+
+Imitation = Callable[[], Imitated]
+"""Reads what is to be imitated, when a stage that imitates begins: it may take long."""
+
+
+def imitated_states(
+    config: TrainingConfig,
+    corpora: Mapping[str, Sequence[CodedSession]],
+    folder: Path,
+    *,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Imitated:
+    """The components of what the imitated encoder says of the corpora that imitating stages draw.
+
+    Args:
+        config: the recipe.
+        corpora: coded sessions by name.
+        folder: where the encoder's word is kept, without transcript text.
+        tell: told how far the reading is.
+
+    Raises:
+        ConfigError: if the encoder is not at hand, the folder holds another's word, or there are
+            fewer turns than components.
+    """
+    names = dict.fromkeys(
+        name for stage in config.stages if stage.imitation for name in stage.shares
+    )
+    wanted = {name: corpora[name] for name in names}
+    sessions = [coded.session for corpus in wanted.values() for coded in corpus]
+    with first_goes_ahead():
+        states = embed_each(
+            reader(config.imitation), sessions, folder, layers=config.imitation.layers, tell=tell
+        )
+    rows = np.concatenate([_even(states[one.id], config.imitation.layers) for one in sessions])
+    components, weights = _components(rows, config.imitation.components)
+    each = iter(np.split(components, np.cumsum([len(one.turns) for one in sessions])[:-1]))
+    return Imitated(
+        {name: [next(each) for _ in corpus] for name, corpus in wanted.items()}, weights
+    )
+
+
+def reader(config: ImitationConfig) -> EncoderConfig:
+    """How the imitated encoder reads; its role tokens are what the roles' names are."""
+    return EncoderConfig(
+        base=config.base,
+        frozen_layers=1,
+        max_tokens=config.max_tokens,
+        max_turn_tokens=config.max_tokens // 2,
+        overlap_tokens=min(_OVERLAP_TOKENS, config.max_tokens // 4),
+    )
+
+
+def _even(states: Embedding, layers: Sequence[int]) -> Embedding:
+    """Each layer's state with mean 0 and variance 1 over its numbers."""
+    rows = states.reshape(len(states), len(layers), -1)
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    rows /= np.sqrt(rows.var(axis=-1, keepdims=True) + 1e-5)
+    return np.asarray(rows.reshape(len(states), -1), dtype=np.float32)
+
+
+def _components(rows: Embedding, count: int) -> tuple[Embedding, NDArray[np.float32]]:
+    if not count <= min(rows.shape):
+        raise ConfigError(
+            f"[imitation] components is at most the number of turns and of hidden numbers, here "
+            f"{min(rows.shape)}, got {count}"
+        )
+    centred = np.asarray(rows - rows.mean(axis=0), dtype=np.float32)
+    variances, directions = np.linalg.eigh((centred.T @ centred / len(rows)).astype(np.float64))
+    largest = slice(None, -count - 1, -1)
+    deviations = np.sqrt(np.maximum(variances[largest], 1e-12)).astype(np.float32)
+    components = centred @ directions[:, largest].astype(np.float32) / deviations
+    return np.asarray(components, dtype=np.float32), deviations / deviations.mean()
