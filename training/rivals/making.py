@@ -22,7 +22,7 @@ from alliance.model.labelled import Purpose
 from alliance.training.base import find_base
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import FOLDS, Tell, split
+from alliance.training.crossvalidation import FOLDS, Tell, same_recipe, split
 from alliance.training.embeddings import embed_all, embed_each
 from alliance.training.evaluation.predictions import (
     NONE,
@@ -31,7 +31,7 @@ from alliance.training.evaluation.predictions import (
     collect,
     concatenate,
 )
-from alliance.training.files import begun_with
+from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
 from alliance.training.rivals import baseline, frozen, sequence
 from alliance.training.rivals.plain import Majority
@@ -215,7 +215,9 @@ def recipe(crossvalidation: Path) -> TrainingConfig:
 
 
 def _remember(path: Path, config: TrainingConfig) -> None:
-    if not begun_with(path, config.to_dict()):
+    if not path.is_file():
+        write_json(path, config.to_dict())
+    elif not same_recipe(path, config):
         raise ConfigError(
             f"{path.parent}: expected rivals of a model of this recipe, found those of another; "
             f"choose another output folder"

@@ -35,10 +35,10 @@ def teachers_predictions(teachers: Sequence[Path]) -> Predictions:
 
 def teachers_name(teachers: Sequence[Path]) -> str:
     """What they are, as reports say it."""
-    names = " and ".join(dict.fromkeys(each["name"] for each in identities(teachers)))
+    names = ", ".join(dict.fromkeys(each["name"] for each in identities(teachers)))
     if len(teachers) == 1:
         return f"teacher: {names}"
-    return f"teachers: mean of {len(teachers)} networks, {names}"
+    return f"teachers: mean of {len(teachers)} networks ({names})"
 
 
 def _mean(teachers: Sequence[Path], fold: int, name: str) -> Predictions:

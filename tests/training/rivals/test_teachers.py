@@ -49,7 +49,7 @@ def test_teachers_are_the_mean_of_their_probabilities(
     assert found.probabilities[8:12] == pytest.approx(expected.probabilities)
     assert found.predicted[8:12].tolist() == expected.predicted.tolist()
     assert teachers_name([first]) == "teacher: one"
-    assert teachers_name([first, second]) == "teachers: mean of 2 networks, one and two"
+    assert teachers_name([first, second]) == "teachers: mean of 2 networks (one, two)"
 
 
 def test_a_teacher_that_is_unfinished_or_another_s_is_named(
