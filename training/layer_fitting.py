@@ -20,7 +20,7 @@ from alliance.training.network import Network, TorchBackend, turn_loss
 from alliance.training.session_layer import ROLE_NUMBERS, RecurrentLayer
 from alliance.training.windows import PreparedSession, draw_part
 
-__all__ = ["fit_layer"]
+__all__ = ["fit_layer", "running_average"]
 
 _SESSIONS: Final = 4  # in one step
 
@@ -79,9 +79,7 @@ def fit_layer(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, stage.head_rate, total_steps=max(2, len(steps)), pct_start=stage.warmup
     )
-    average = torch.optim.swa_utils.AveragedModel(
-        layer, avg_fn=lambda mean, now, step: mean + (now - mean) * _newest(step, stage.average)
-    )
+    average = running_average(layer, stage.average)
     layer.train()
     for parts in steps:
         loss = _loss(_logits(layer, parts), parts, code_weight)
@@ -165,6 +163,15 @@ def _loss(logits: Tensor, parts: Sequence[_Example], code_weight: float) -> Tens
     )
 
 
-def _newest(step: Tensor | int, decay: float) -> float:
-    """Share of the newest weights in the average; early on the start is forgotten sooner."""
-    return 1 - min(decay, (int(step) + 1) / (int(step) + 10))
+def running_average(module: nn.Module, decay: float) -> torch.optim.swa_utils.AveragedModel:
+    """A running average of a module's weights; early on the start is forgotten sooner.
+
+    Args:
+        module: what is trained.
+        decay: per step (0-1), later on.
+    """
+
+    def newer(mean: Tensor, now: Tensor, step: Tensor | int) -> Tensor:
+        return mean + (now - mean) * (1 - min(decay, (int(step) + 1) / (int(step) + 10)))
+
+    return torch.optim.swa_utils.AveragedModel(module, avg_fn=newer)

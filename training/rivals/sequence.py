@@ -23,6 +23,7 @@ from alliance.model.session import Session
 from alliance.training.config import EncoderConfig, LossConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.embeddings import Embedding
+from alliance.training.layer_fitting import running_average
 from alliance.training.network import turn_loss
 from alliance.training.rivals.plain import labelled_by_largest
 from alliance.training.windows import code_targets, label_weights, turn_weights
@@ -232,9 +233,7 @@ def _train(
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, settings.rate, total_steps=max(2, len(batches)), pct_start=0.1
         )
-        average = torch.optim.swa_utils.AveragedModel(
-            layer, avg_fn=lambda mean, now, step: mean + (now - mean) * _share(step, settings)
-        )
+        average = running_average(layer, settings.average)
         for batch in batches:
             parts = [_part(example, settings, generator) for example in batch]
             logits = [layer(p.read.states, p.read.roles, p.read.lengths) for p in parts]
@@ -253,11 +252,6 @@ def _train(
             average.update_parameters(layer)
     kept: nn.Module = average.module
     return kept.eval()
-
-
-def _share(step: Tensor | int, settings: Settings) -> float:
-    """Of the newest weights in their running average; early on the start is forgotten sooner."""
-    return 1 - min(settings.average, (int(step) + 1) / (int(step) + 10))
 
 
 def _batches(
