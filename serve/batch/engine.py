@@ -8,8 +8,8 @@ is full, :meth:`Engine.submit` waits, and calls ``meanwhile`` while it does.
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -120,6 +120,12 @@ class SerialEngine:
         return None
 
 
+_Outcome = tuple[int, Features | Exception]
+"""Of one window: its number, and what was read in it or went wrong."""
+
+_Task = tuple[SessionPlan, int, "SimpleQueue[_Outcome]"]
+
+
 class LocalEngine:
     """Windows side by side, each in a thread of its own and on one core.
 
@@ -146,25 +152,44 @@ class LocalEngine:
         self._classifier = classifier
         self._purpose = purpose
         self._include_text = include_text
-        self._pool = ThreadPoolExecutor(workers, "window")
-        self._room = threading.Semaphore((1 + _QUEUED) * workers)
+        # These queues hold no lock of Python's own while they wait, as semaphores, futures and
+        # pools do: one that an interrupt left held would keep the threads, and the program, alive.
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        for _ in range((1 + _QUEUED) * workers):
+            self._room.put(None)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"window-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, session: Session, *, meanwhile: Callable[[], None]) -> Pending:
         """Tokenise a session and queue its windows."""
         plan = self._classifier.plan(session)
-        windows: list[Future[Features]] = []
+        outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         for number in range(len(plan.windows)):
-            if not self._room.acquire(blocking=False):
+            try:
+                self._room.get_nowait()
+            except Empty:
                 meanwhile()
-                self._room.acquire()
-            windows.append(self._pool.submit(self._run, plan, number))
-        return _Spread(windows, lambda pooled: self._finish(session, plan, pooled))
+                self._room.get()
+            self._tasks.put((plan, number, outcomes))
+        return _Spread(
+            len(plan.windows), outcomes, lambda pooled: self._finish(session, plan, pooled)
+        )
 
-    def _run(self, plan: SessionPlan, number: int) -> Features:
-        try:
-            return self._classifier.run_window(plan, number)
-        finally:
-            self._room.release()
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            plan, number, outcomes = task
+            outcome: Features | Exception
+            try:
+                outcome = self._classifier.run_window(plan, number)
+            except Exception as error:  # whoever asks for the session's rows gets it
+                outcome = error
+            self._room.put(None)
+            outcomes.put((number, outcome))
 
     def _finish(self, session: Session, plan: SessionPlan, pooled: Sequence[Features]) -> Rows:
         labelled = self._classifier.finish(session, plan, pooled, purpose=self._purpose)
@@ -179,18 +204,44 @@ class LocalEngine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        while not self._tasks.empty():
+            with suppress(Empty):  # a thread was faster
+                self._tasks.get_nowait()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
 
 
 class _Spread:
+    """A session whose windows are in work."""
+
     def __init__(
-        self, windows: Sequence[Future[Features]], finish: Callable[[Sequence[Features]], Rows]
+        self,
+        windows: int,
+        outcomes: "SimpleQueue[_Outcome]",
+        finish: Callable[[Sequence[Features]], Rows],
     ) -> None:
         self._windows = windows
+        self._outcomes = outcomes
         self._finish = finish
+        self._read: dict[int, Features | Exception] = {}
 
     def done(self) -> bool:
-        return all(window.done() for window in reversed(self._windows))
+        with suppress(Empty):
+            while len(self._read) < self._windows:
+                number, outcome = self._outcomes.get_nowait()
+                self._read[number] = outcome
+        return len(self._read) == self._windows
 
     def rows(self) -> Rows:
-        return self._finish([window.result() for window in self._windows])
+        while len(self._read) < self._windows:
+            number, outcome = self._outcomes.get()
+            self._read[number] = outcome
+        pooled = []
+        for number in range(self._windows):
+            outcome = self._read[number]
+            if isinstance(outcome, Exception):
+                raise outcome
+            pooled.append(outcome)
+        return self._finish(pooled)
