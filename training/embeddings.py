@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from alliance.model.errors import ConfigError
-from alliance.model.packing import choose_windows, encode_turns, plan_windows, window_ids
-from alliance.model.scores import pool_turns
+from alliance.model.packing import encode_turns
 from alliance.model.session import Session
+from alliance.model.tokens import TokenIds
 from alliance.training.config import EncoderConfig
 from alliance.training.files import begun_with, write_whole
-from alliance.training.network import build_network
+from alliance.training.network import build_network, read_turns
 
 __all__ = ["Embedding", "FrozenEncoder", "embed_all", "embed_each"]
 
@@ -54,23 +54,18 @@ class FrozenEncoder:
 
     def __call__(self, session: Session) -> Embedding:
         """One row per turn of the session, shape (turns, layers * hidden size)."""
+        if not session.turns:
+            return np.zeros((0, self._size), dtype=np.float32)
         encoded = encode_turns(session.turns, self._tokenizer, self._packing)
-        lengths = [len(turn.ids) for turn in encoded]
-        windows = plan_windows(lengths, self._packing)
-        chosen = choose_windows(lengths, windows)
-        rows: Embedding = np.zeros((len(encoded), self._size), dtype=np.float32)
-        for number, window in enumerate(windows):
-            ids = torch.from_numpy(window_ids(encoded, window, self._packing)).unsqueeze(0)
-            with torch.inference_mode():
-                states = self._states(ids.to(self._device))
-            pooled = pool_turns(states.float().cpu().numpy(), lengths[window.first : window.stop])
-            for turn in range(window.first, window.stop):
-                if chosen[turn] == number:
-                    rows[turn] = pooled[turn - window.first]
-        return rows
+        return read_turns(self._window, encoded, self._packing)
+
+    def _window(self, ids: TokenIds) -> Embedding:
+        """Of each token of one window, shape (tokens, layers * hidden size)."""
+        with torch.inference_mode():
+            states = self._states(torch.from_numpy(ids).unsqueeze(0).to(self._device))
+        return np.asarray(states.float().cpu().numpy())
 
     def _states(self, ids: Tensor) -> Tensor:
-        """Of each token of one window, shape (tokens, layers * hidden size)."""
         if self._layers is None:  # not of every encoder the last layer's own states
             last: Tensor = self._encoder(input_ids=ids).last_hidden_state
             return last[0]

@@ -20,7 +20,7 @@ from alliance.training.corpora import CodedSession
 from alliance.training.embeddings import Embedding, embed_each
 from alliance.training.processes import first_goes_ahead
 
-__all__ = ["Imitated", "Imitation", "imitated_states"]
+__all__ = ["Imitated", "Imitation", "imitated_states", "reader"]
 
 _OVERLAP_TOKENS: Final = 96  # that windows share, at most, when the imitated encoder reads
 

@@ -4,30 +4,35 @@ The encoder reads every session once; what is trained after that is small, and t
 processor. A part of a session may stand for the whole, so that the layer is not lost in few turns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from alliance.model.calibration import legal_codes
-from alliance.model.packing import SessionPlan, choose_windows, plan_windows, window_ids
-from alliance.model.scores import chosen_rows, pool_turns
 from alliance.training.config import SessionConfig, StageConfig
-from alliance.training.network import Network, TorchBackend, turn_loss
+from alliance.training.network import Network, TorchBackend, read_turns, turn_loss
 from alliance.training.session_layer import ROLE_NUMBERS, RecurrentLayer
 from alliance.training.windows import PreparedSession, draw_part
 
-__all__ = ["fit_layer", "running_average"]
+__all__ = ["Example", "descend", "fit_layer", "mean_loss"]
 
 _SESSIONS: Final = 4  # in one step
 
 
 @dataclass(frozen=True, slots=True)
-class _Example:
-    """A session as the layer reads it."""
+class Example:
+    """A session, or some of its turns in a row, as a layer reads it and learns from it.
+
+    Attributes:
+        features: what the encoder says of the turns, shape (turns, size).
+        roles: as ``ROLE_NUMBERS``, shape (turns,).
+        lengths: of the turns, shape (turns,).
+        legal, targets, weights: as in :func:`alliance.training.network.turn_loss`.
+    """
 
     features: Tensor
     roles: Tensor
@@ -36,8 +41,9 @@ class _Example:
     targets: Tensor
     weights: Tensor
 
-    def part(self, first: int, stop: int) -> "_Example":
-        return _Example(
+    def part(self, first: int, stop: int) -> "Example":
+        """Turns ``first`` to ``stop - 1`` of it."""
+        return Example(
             self.features[first:stop],
             self.roles[first:stop],
             self.lengths[first:stop],
@@ -70,49 +76,89 @@ def fit_layer(
     if network.session is None:
         raise ValueError("a network without a layer over the session")
     layer = network.session.layer
-    read = {name: [_read(network, prepared) for prepared in corpora[name]] for name in stage.shares}
-    generator = np.random.default_rng(seed)
-    steps = _steps(read, stage, config, generator)
-    optimizer = torch.optim.AdamW(
-        layer.parameters(), lr=stage.head_rate, weight_decay=stage.weight_decay
-    )
+    read = {
+        name: [_read(network, prepared) for prepared in corpora[name] if prepared.encoded]
+        for name in stage.shares
+    }
+    steps = _steps(read, stage, config, np.random.default_rng(seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        average = descend(
+            layer,
+            steps,
+            lambda parts: mean_loss(_logits(layer, parts), parts, code_weight),
+            rate=stage.head_rate,
+            weight_decay=stage.weight_decay,
+            warmup=stage.warmup,
+            average=stage.average,
+        )
+    layer.load_state_dict(average.state_dict())
+
+
+_Step = TypeVar("_Step")
+
+
+def descend(
+    layer: nn.Module,
+    steps: Sequence[_Step],
+    loss_of: Callable[[_Step], Tensor],
+    *,
+    rate: float,
+    weight_decay: float,
+    warmup: float,
+    average: float,
+) -> nn.Module:
+    """Train a small network with AdamW, on a rate that rises and falls once.
+
+    Args:
+        layer: trained in place.
+        steps: what each step learns from.
+        loss_of: the loss of one of them, a scalar.
+        rate: peak learning rate.
+        weight_decay: AdamW's decay.
+        warmup: share (0-1) of the steps over which the rate rises.
+        average: decay per step (0-1) of the running average of the weights; early on the start is
+            forgotten sooner.
+
+    Returns:
+        A copy with the averaged weights.
+    """
+
+    def newer(mean: Tensor, now: Tensor, step: Tensor | int) -> Tensor:
+        return mean + (now - mean) * (1 - min(average, (int(step) + 1) / (int(step) + 10)))
+
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=rate, weight_decay=weight_decay)
+    total = max(2, len(steps))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, stage.head_rate, total_steps=max(2, len(steps)), pct_start=stage.warmup
+        optimizer,
+        rate,
+        total_steps=total,
+        # It divides by zero where the rise takes one step: then it begins at the peak.
+        pct_start=0.0 if warmup * total == 1 else warmup,
     )
-    average = running_average(layer, stage.average)
+    mean = torch.optim.swa_utils.AveragedModel(layer, avg_fn=newer)
     layer.train()
-    for parts in steps:
-        loss = _loss(_logits(layer, parts), parts, code_weight)
+    for step in steps:
+        loss = loss_of(step)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(layer.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        average.update_parameters(layer)
-    layer.load_state_dict(average.module.state_dict())
+        mean.update_parameters(layer)
+    averaged: nn.Module = mean.module
+    return averaged
 
 
-def _read(network: Network, prepared: PreparedSession) -> _Example:
+def _read(network: Network, prepared: PreparedSession) -> Example:
     """What the encoder says of each turn, in the windows that labelling would read."""
     network.whole.eval()
-    lengths = prepared.lengths
-    windows = plan_windows(lengths, network.packing)
-    plan = SessionPlan(
-        tuple(prepared.encoded), tuple(windows), tuple(choose_windows(lengths, windows))
-    )
-    backend = TorchBackend(network)
-    pooled = [
-        pool_turns(
-            backend(window_ids(plan.encoded, window, network.packing)),
-            lengths[window.first : window.stop],
-        )
-        for window in windows
-    ]
+    features = read_turns(TorchBackend(network), prepared.encoded, network.packing)
     device = network.model.device
-    return _Example(
-        torch.from_numpy(np.ascontiguousarray(chosen_rows(plan, pooled))).to(device),
+    return Example(
+        torch.from_numpy(features).to(device),
         torch.tensor([ROLE_NUMBERS[role] for role in prepared.roles], device=device),
-        torch.tensor(lengths, dtype=torch.float32, device=device),
+        torch.tensor(prepared.lengths, dtype=torch.float32, device=device),
         torch.from_numpy(legal_codes(prepared.roles)).to(device),
         torch.from_numpy(prepared.targets).to(device),
         torch.from_numpy(prepared.weights).to(device),
@@ -120,14 +166,14 @@ def _read(network: Network, prepared: PreparedSession) -> _Example:
 
 
 def _steps(
-    read: Mapping[str, Sequence[_Example]],
+    read: Mapping[str, Sequence[Example]],
     stage: StageConfig,
     config: SessionConfig,
     generator: np.random.Generator,
-) -> list[list[_Example]]:
+) -> list[list[Example]]:
     steps = []
     for _ in range(stage.epochs):
-        drawn: list[_Example] = []
+        drawn: list[Example] = []
         for name, share in stage.shares.items():
             count = max(1, round(share * len(read[name])))
             chosen = generator.permutation(len(read[name]))[:count]
@@ -144,7 +190,7 @@ def _steps(
     return steps
 
 
-def _logits(layer: RecurrentLayer, parts: Sequence[_Example]) -> Tensor:
+def _logits(layer: RecurrentLayer, parts: Sequence[Example]) -> Tensor:
     return layer.of_parts(
         torch.cat([part.features for part in parts]),
         torch.cat([part.roles for part in parts]),
@@ -153,7 +199,8 @@ def _logits(layer: RecurrentLayer, parts: Sequence[_Example]) -> Tensor:
     )
 
 
-def _loss(logits: Tensor, parts: Sequence[_Example], code_weight: float) -> Tensor:
+def mean_loss(logits: Tensor, parts: Sequence[Example], code_weight: float) -> Tensor:
+    """``turn_loss`` over the turns of all parts, whose logits stand one after the other."""
     return turn_loss(
         logits,
         torch.cat([part.targets for part in parts]),
@@ -161,17 +208,3 @@ def _loss(logits: Tensor, parts: Sequence[_Example], code_weight: float) -> Tens
         torch.cat([part.weights for part in parts]),
         code_weight=code_weight,
     )
-
-
-def running_average(module: nn.Module, decay: float) -> torch.optim.swa_utils.AveragedModel:
-    """A running average of a module's weights; early on the start is forgotten sooner.
-
-    Args:
-        module: what is trained.
-        decay: per step (0-1), later on.
-    """
-
-    def newer(mean: Tensor, now: Tensor, step: Tensor | int) -> Tensor:
-        return mean + (now - mean) * (1 - min(decay, (int(step) + 1) / (int(step) + 10)))
-
-    return torch.optim.swa_utils.AveragedModel(module, avg_fn=newer)

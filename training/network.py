@@ -1,6 +1,7 @@
 """The network: any Hugging Face encoder with a token-classification head over the codes."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,11 +10,12 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
-from alliance.model.backend import Features
+from alliance.model.backend import Backend, Features
 from alliance.model.calibration import LABEL_OF_CODE
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
 from alliance.model.errors import ConfigError
-from alliance.model.packing import PackingConfig
+from alliance.model.packing import EncodedTurn, PackingConfig, plan_session, window_ids
+from alliance.model.scores import chosen_rows, pool_turns
 from alliance.model.tokens import TokenIds, TurnTokenizer
 from alliance.training.base import find_base
 from alliance.training.config import EncoderConfig, SessionConfig
@@ -177,6 +179,27 @@ class TorchBackend:
             else:
                 said = self._model(input_ids=tokens, attention_mask=mask).logits
         return said[0].float().cpu().numpy()
+
+
+def read_turns(
+    backend: Backend, encoded: Sequence[EncodedTurn], packing: PackingConfig
+) -> Features:
+    """What an encoder says of a session's turns, in the windows that labelling reads.
+
+    Args:
+        backend: the encoder.
+        encoded: the session's turns; at least one.
+        packing: the packing.
+
+    Returns:
+        Shape (turns, width).
+    """
+    plan = plan_session(encoded, packing)
+    pooled = [
+        pool_turns(backend(window_ids(plan.encoded, window, packing)), plan.lengths(number))
+        for number, window in enumerate(plan.windows)
+    ]
+    return chosen_rows(plan, pooled)
 
 
 def torch_layer(network: Network) -> TorchLayer | None:

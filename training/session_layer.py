@@ -37,12 +37,14 @@ class RecurrentLayer(nn.Module):
     Args:
         size: features of a turn.
         config: the layer's sizes; ``hidden`` is above 0.
+        even: evens the features out before anything else, (turns, any) to (turns, size); unless
+            told, to mean 0 and variance 1.
     """
 
-    def __init__(self, size: int, config: SessionConfig) -> None:
+    def __init__(self, size: int, config: SessionConfig, *, even: nn.Module | None = None) -> None:
         super().__init__()
         self.size = size
-        self._even = nn.LayerNorm(size, elementwise_affine=False)
+        self._even = even or nn.LayerNorm(size, elementwise_affine=False)
         self._narrow = nn.Linear(size, config.width)
         self._role = nn.Embedding(len(ROLE_NUMBERS), config.width)
         self._length = nn.Linear(1, config.width)

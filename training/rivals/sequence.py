@@ -17,26 +17,27 @@ from torch import Tensor, nn
 
 from alliance.model.agreement import Floats
 from alliance.model.calibration import code_probabilities, label_probabilities, legal_codes
-from alliance.model.codebook import LABELS, MARKER_ORDER, Role
+from alliance.model.codebook import LABELS
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
-from alliance.training.config import EncoderConfig, LossConfig
+from alliance.training.config import ImitationConfig, LossConfig, SessionConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.embeddings import Embedding
-from alliance.training.layer_fitting import running_average
-from alliance.training.network import turn_loss
+from alliance.training.imitation import reader
+from alliance.training.layer_fitting import Example, descend, mean_loss
 from alliance.training.rivals.plain import labelled_by_largest
+from alliance.training.session_layer import ROLE_NUMBERS, RecurrentLayer
 from alliance.training.windows import code_targets, label_weights, turn_weights
 
 __all__ = ["ENCODER", "LAYERS", "SequenceRival", "Settings", "fit"]
 
-ENCODER: Final = EncoderConfig(base="mpnet", frozen_layers=12, overlap_tokens=96)
-"""What reads the turns; its role tokens are what the roles' names are."""
+ENCODER: Final = reader(ImitationConfig())
+"""What reads the turns: what a smaller encoder imitates unless told otherwise."""
 
-LAYERS: Final = (6, 9, 11, 12)
+LAYERS: Final = ImitationConfig().layers
 """Whose hidden states are kept; a learnt mean of them goes on."""
 
-_ROLES: Final = list(Role)
+_WARMUP: Final = 0.1  # share of the steps over which the rate rises
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,59 +79,30 @@ _SHORTEST_PART: Final = 20  # turns
 _LONG: Final = 40  # turns from which a session may be cut
 
 
-class _Layer(nn.Module):
-    """From a session's hidden states to logits of the codes."""
+class _Mixed(nn.Module):
+    """A learnt mean of the states of several layers, each evened out: (turns, layers * size)."""
 
-    def __init__(self, size: int, layers: int, settings: Settings) -> None:
+    def __init__(self, layers: int, size: int) -> None:
         super().__init__()
         self._shape = (layers, size)
         self._even = nn.LayerNorm(size, elementwise_affine=False)
         self._mix = nn.Parameter(torch.zeros(layers))
-        self._narrow = nn.Linear(size, settings.width)
-        self._role = nn.Embedding(len(_ROLES), settings.width)
-        self._length = nn.Linear(1, settings.width)
-        self._drop_input = nn.Dropout(settings.input_dropout)
-        self._drop = nn.Dropout(settings.dropout)
-        self._recurrent = nn.GRU(settings.width, settings.hidden, bidirectional=True)
-        self._codes = nn.Linear(settings.width + 2 * settings.hidden, len(MARKER_ORDER))
 
-    def forward(self, states: Tensor, roles: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (turns, 21) of states (turns, layers * size), roles and lengths (turns,)."""
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape (turns, size)."""
         layers = self._even(states.view(len(states), *self._shape))
-        mixed = (layers * self._mix.softmax(0)[None, :, None]).sum(1) * 2
-        turns = self._narrow(self._drop_input(mixed)) + self._role(roles)
-        turns = self._drop(nn.functional.gelu(turns + self._length(lengths[:, None])))
-        context, _ = self._recurrent(turns)
-        logits: Tensor = self._codes(torch.cat([self._drop(context), turns], dim=-1))
-        return logits
+        mixed: Tensor = (layers * self._mix.softmax(0)[None, :, None]).sum(1) * 2
+        return mixed
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A session as the layer reads it."""
-
-    states: Tensor
-    roles: Tensor
-    lengths: Tensor
-    legal: Tensor
-
-    @classmethod
-    def of(cls, session: Session, states: Embedding) -> "_Read":
-        roles = [turn.role for turn in session.turns]
-        words = [len(turn.text.split()) for turn in session.turns]
-        return cls(
-            torch.from_numpy(np.asarray(states, dtype=np.float32)),
-            torch.tensor([_ROLES.index(role) for role in roles]),
-            torch.tensor(words, dtype=torch.float32).log1p(),
-            torch.from_numpy(legal_codes(roles)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Example:
-    read: _Read
-    targets: Tensor
-    weights: Tensor
+def _read(session: Session, states: Embedding) -> tuple[Tensor, Tensor, Tensor]:
+    """A session as the layer reads it: states, roles, and lengths in words."""
+    words = [len(turn.text.split()) for turn in session.turns]
+    return (
+        torch.from_numpy(np.asarray(states, dtype=np.float32)),
+        torch.tensor([ROLE_NUMBERS[turn.role] for turn in session.turns]),
+        torch.tensor(words, dtype=torch.float32),
+    )
 
 
 class SequenceRival:
@@ -150,10 +122,10 @@ class SequenceRival:
         """
         if not session.turns:
             return np.zeros((0, len(LABELS)))
-        read = _Read.of(session, self._states[session.id])
+        read = _read(session, self._states[session.id])
         roles = [turn.role for turn in session.turns]
         with torch.inference_mode():
-            logits = [layer(read.states, read.roles, read.lengths) for layer in self._layers]
+            logits = [layer(*read) for layer in self._layers]
         codes = [code_probabilities(each.numpy(), roles) for each in logits]
         return label_probabilities(np.mean(codes, axis=0))
 
@@ -198,14 +170,15 @@ def fit(
 
 def _examples(
     sessions: Sequence[CodedSession], states: Mapping[str, Embedding], loss: LossConfig
-) -> list[_Example]:
+) -> list[Example]:
     by_label = label_weights(sessions, balance=loss.balance)
     out = []
     for coded in sessions:
         targets = code_targets(coded, settled_share=loss.settled_share)
         out.append(
-            _Example(
-                _Read.of(coded.session, states[coded.id]),
+            Example(
+                *_read(coded.session, states[coded.id]),
+                torch.from_numpy(legal_codes([turn.role for turn in coded.session.turns])),
                 torch.from_numpy(targets),
                 torch.from_numpy(turn_weights(coded, targets, by_label)),
             )
@@ -214,8 +187,8 @@ def _examples(
 
 
 def _train(
-    sessions: Sequence[_Example],
-    own: Sequence[_Example],
+    sessions: Sequence[Example],
+    own: Sequence[Example],
     size: int,
     layers: int,
     loss: LossConfig,
@@ -224,42 +197,39 @@ def _train(
 ) -> nn.Module:
     generator = np.random.default_rng(seed)
     batches = _batches(sessions, own, settings, generator)
+    config = SessionConfig(
+        hidden=settings.hidden,
+        width=settings.width,
+        dropout=settings.dropout,
+        feature_dropout=settings.input_dropout,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layer = _Layer(size, layers, settings)
-        optimizer = torch.optim.AdamW(
-            layer.parameters(), lr=settings.rate, weight_decay=settings.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, settings.rate, total_steps=max(2, len(batches)), pct_start=0.1
-        )
-        average = running_average(layer, settings.average)
-        for batch in batches:
+        layer = RecurrentLayer(size, config, even=_Mixed(layers, size))
+
+        def loss_of(batch: Sequence[Example]) -> Tensor:
             parts = [_part(example, settings, generator) for example in batch]
-            logits = [layer(p.read.states, p.read.roles, p.read.lengths) for p in parts]
-            error = turn_loss(
-                torch.cat(logits),
-                torch.cat([part.targets for part in parts]),
-                torch.cat([part.read.legal for part in parts]),
-                torch.cat([part.weights for part in parts]),
-                code_weight=loss.code_weight,
-            )
-            optimizer.zero_grad()
-            error.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(layer.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(layer)
-    kept: nn.Module = average.module
-    return kept.eval()
+            logits = [layer(part.features, part.roles, part.lengths) for part in parts]
+            return mean_loss(torch.cat(logits), parts, loss.code_weight)
+
+        average = descend(
+            layer,
+            batches,
+            loss_of,
+            rate=settings.rate,
+            weight_decay=settings.weight_decay,
+            warmup=_WARMUP,
+            average=settings.average,
+        )
+    return average.eval()
 
 
 def _batches(
-    sessions: Sequence[_Example],
-    own: Sequence[_Example],
+    sessions: Sequence[Example],
+    own: Sequence[Example],
     settings: Settings,
     generator: np.random.Generator,
-) -> list[list[_Example]]:
+) -> list[list[Example]]:
     passes = [list(own) for _ in range(settings.first_epochs)]
     for _ in range(settings.epochs):
         drawn = generator.permutation(len(own))[: round(settings.own_share * len(own))]
@@ -272,16 +242,11 @@ def _batches(
     return out
 
 
-def _part(example: _Example, settings: Settings, generator: np.random.Generator) -> _Example:
+def _part(example: Example, settings: Settings, generator: np.random.Generator) -> Example:
     """The session, or some of its turns in a row: it may begin and end anywhere."""
     turns = len(example.weights)
     if turns <= _LONG or generator.random() >= settings.cut_share:
         return example
     first = int(generator.integers(0, turns - _SHORTEST_PART))
     stop = int(generator.integers(first + _SHORTEST_PART, turns + 1))
-    read = example.read
-    return _Example(
-        _Read(*(part[first:stop] for part in (read.states, read.roles, read.lengths, read.legal))),
-        example.targets[first:stop],
-        example.weights[first:stop],
-    )
+    return example.part(first, stop)

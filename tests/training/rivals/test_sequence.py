@@ -47,6 +47,15 @@ def test_what_a_session_is_like_counts_for_each_of_its_turns() -> None:
     assert rival.label(Session("empty", ())).turns == ()
 
 
+def test_a_rate_may_rise_in_a_single_step() -> None:
+    train, states = told_at_the_start(4, 0)
+    ten = dataclasses.replace(
+        SMALL, draws=1, first_epochs=0, epochs=10
+    )  # of which it takes a tenth
+    probabilities = fit(train, [], states, layers=2, settings=ten).probabilities(train[0].session)
+    assert np.isfinite(probabilities).all()
+
+
 def test_training_is_the_same_again_and_leaves_torch_s_chance_alone() -> None:
     import torch
 
