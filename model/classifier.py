@@ -1,13 +1,12 @@
 """The classifier: a session in, its labelled turns out."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
 
-from alliance.model.backend import Backend, Features, Logits, OnnxBackend
+from alliance.model.backend import Backend, Features, Logits
 from alliance.model.calibration import (
     LABEL_OF_CODE,
     Calibration,
@@ -16,9 +15,8 @@ from alliance.model.calibration import (
     label_probabilities,
     legal_codes,
 )
-from alliance.model.codebook import CODEBOOK_VERSION, LABELS, MARKER_ORDER
+from alliance.model.codebook import LABELS, MARKER_ORDER
 from alliance.model.decision import DecisionPolicy
-from alliance.model.errors import ConfigError, ModelError
 from alliance.model.labelled import (
     LabelledSession,
     LabelledTurn,
@@ -27,6 +25,7 @@ from alliance.model.labelled import (
     Purpose,
     unlabelled_reason,
 )
+from alliance.model.model_folder import read_model_folder
 from alliance.model.packing import (
     EncodedTurn,
     PackingConfig,
@@ -39,27 +38,17 @@ from alliance.model.packing import (
 )
 from alliance.model.scores import SessionScores, chosen_rows, joined, pool_turns, scores_of
 from alliance.model.session import Session, Turn
-from alliance.model.session_layer import SESSION_LAYER, OnnxSessionLayer, SessionLayer
+from alliance.model.session_layer import SessionLayer
 from alliance.model.tokens import TurnTokenizer
 
-MODEL_FORMAT: Final = 1
-"""Changes when a model folder of an older version can no longer be read."""
-
-LAYERED_FORMAT: Final = 2
-"""The format of a folder with a session layer, which versions before it cannot read."""
-
 _CHUNK: Final = 16  # turns tokenised at once while a causal window is filled backwards
-
-_Settings = TypeVar("_Settings")
 
 
 class RuptureClassifier:
     """Labels the turns of a session; made by :meth:`load` from a model folder.
 
-    A folder holds ``model.onnx``, ``tokenizer.json``, ``config.json`` (name, codebook version,
-    packing), ``calibration.json`` and ``decision.json``, and for some models ``session.onnx``, the
-    layer over the session (:mod:`alliance.model.session_layer`). The result for a session depends
-    on that session alone.
+    What a folder holds: :mod:`alliance.model.model_folder`. The result for a session depends on
+    that session alone.
     """
 
     def __init__(
@@ -135,30 +124,16 @@ class RuptureClassifier:
             ModelError: if the folder is missing, incomplete or made for another version.
         """
         folder = shipped_weights() if path is None else Path(path)
-        if not folder.is_dir():
-            raise ModelError(f"{folder}: expected a model folder, found none; check --model")
-        config = _read_json(folder / "config.json")
-        known = config.get("format") in (MODEL_FORMAT, LAYERED_FORMAT)
-        if not known or config.get("codebook") != CODEBOOK_VERSION:
-            raise ModelError(
-                f"{folder}: expected model format {MODEL_FORMAT} or {LAYERED_FORMAT} and codebook "
-                f"{CODEBOOK_VERSION}, found {config.get('format')} and {config.get('codebook')}; "
-                f"train it again with this version of alliance"
-            )
-        name, packing = _settings(folder / "config.json", _name_and_packing)
-        tokenizer = TurnTokenizer.from_file(folder / "tokenizer.json")
-        backend = OnnxBackend(folder / "model.onnx", threads=threads, device=device)
-        layer = _layer(folder, config["format"])
-        _check_width(folder / "model.onnx", backend.width, layer)
+        parts = read_model_folder(folder, threads=threads, device=device)
         return cls(
-            name,
-            tokenizer=tokenizer,
-            backend=backend,
-            packing=packing,
-            calibration=_settings(folder / "calibration.json", Calibration.from_dict),
-            decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
+            parts.name,
+            tokenizer=parts.tokenizer,
+            backend=parts.backend,
+            packing=parts.packing,
+            calibration=parts.calibration,
+            decision=parts.decision,
             folder=folder,
-            layer=layer,
+            layer=parts.layer,
         )
 
     def label(
@@ -449,32 +424,6 @@ def shipped_weights() -> Path:
     return Path(__file__).parent / "weights"
 
 
-def _layer(folder: Path, found: int) -> OnnxSessionLayer | None:
-    path = folder / SESSION_LAYER
-    if found == LAYERED_FORMAT:
-        return OnnxSessionLayer(path)
-    if path.exists():
-        raise ModelError(
-            f"{path}: expected no session layer in a folder of format {found}, found one; use a "
-            f"model that alliance train wrote"
-        )
-    return None
-
-
-def _check_width(path: Path, width: int, layer: OnnxSessionLayer | None) -> None:
-    """See that the encoder gives what is read from it."""
-    if layer is not None and width != layer.width:
-        raise ModelError(
-            f"{path}: expected features (1, tokens, {layer.width}), as the session layer reads, "
-            f"found {width} a token; use a model that alliance train wrote"
-        )
-    if layer is None and width != len(MARKER_ORDER):
-        raise ModelError(
-            f"{path}: expected logits (1, tokens, {len(MARKER_ORDER)}), one for each of the "
-            f"codebook's codes, found {width} a token; use a model that alliance train wrote"
-        )
-
-
 def _probabilities(row: Floats) -> Probabilities:
     alliance_positive, withdrawal, confrontation, neutral = (float(p) for p in row)
     return Probabilities(alliance_positive, withdrawal, confrontation, neutral)
@@ -483,39 +432,3 @@ def _probabilities(row: Floats) -> Probabilities:
 def _within(part: float, whole: float) -> float:
     """A code's share of its label (0-1), also where both have underflowed to zero."""
     return float(min(1.0, part / whole)) if whole > 0 else 0.0
-
-
-def _name_and_packing(config: Mapping[str, Any]) -> tuple[str, PackingConfig]:
-    return str(config["name"]), PackingConfig.from_dict(config["packing"])
-
-
-def _settings(path: Path, build: Callable[[Mapping[str, Any]], _Settings]) -> _Settings:
-    data = _read_json(path)
-    try:
-        return build(data)
-    except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(
-            f"{path}: expected the settings of a model folder, found others "
-            f"({type(error).__name__}: {error}); use a model that alliance train wrote"
-        ) from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{path}: expected a file of a model folder, found none; check --model"
-        ) from error
-    try:
-        data = json.loads(content)
-    except ValueError as error:
-        raise ModelError(
-            f"{path}: expected JSON, found something else; use a model that alliance train wrote"
-        ) from error
-    if not isinstance(data, dict):
-        raise ModelError(
-            f"{path}: expected a JSON object, found {type(data).__name__}; "
-            f"use a model that alliance train wrote"
-        )
-    return data

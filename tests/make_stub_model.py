@@ -15,9 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from alliance.model.calibration import Calibration
-from alliance.model.classifier import MODEL_FORMAT
 from alliance.model.codebook import CODEBOOK_VERSION, MARKER_ORDER, Marker, Role
 from alliance.model.decision import DecisionPolicy
+from alliance.model.model_folder import MODEL_FORMAT
 from alliance.model.packing import PackingConfig
 
 FOLDER = Path(__file__).parent / "data" / "stub_model"

@@ -11,11 +11,12 @@ import numpy as np
 
 from alliance.model.agreement import confusion_matrix, f1
 from alliance.model.calibration import Calibration
-from alliance.model.classifier import LAYERED_FORMAT, MODEL_FORMAT, RuptureClassifier
+from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import CODEBOOK_VERSION, LABELS
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
+from alliance.model.model_folder import LAYERED_FORMAT, MODEL_FORMAT
 from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect

@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from alliance.model.classifier import LAYERED_FORMAT, RuptureClassifier
+from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import Role
 from alliance.model.errors import ConfigError
+from alliance.model.model_folder import LAYERED_FORMAT
 from alliance.model.session_layer import OnnxSessionLayer
 from alliance.training import forms, trainer
 from alliance.training.config import ImitationConfig, SessionConfig, StageConfig, TrainingConfig
@@ -24,8 +25,8 @@ from alliance.training.layer_fitting import _read
 from alliance.training.network import Network, build_network
 from alliance.training.reexport import reexport
 from alliance.training.session_layer import RecurrentLayer, TorchLayer, imitation_error
+from alliance.training.targets import prepare
 from alliance.training.trainer import mean_average_precision, predict, train_network
-from alliance.training.windows import prepare
 
 Make = Callable[..., list[CodedSession]]
 
