@@ -17,6 +17,22 @@ RECIPE: Final = Path(__file__).parent / "recipe.toml"
 """The recipe that the shipped weights were trained with."""
 
 
+def _shares(section: object, where: str, *names: str) -> None:
+    """See that fields lie between 0 and 1."""
+    for name in names:
+        value = getattr(section, name)
+        if not 0 <= value <= 1:
+            raise ConfigError(f"{where} {name} lies between 0 and 1, got {value}")
+
+
+def _not_negative(section: object, where: str, *names: str) -> None:
+    """See that fields are 0 or above."""
+    for name in names:
+        value = getattr(section, name)
+        if value < 0:
+            raise ConfigError(f"{where} {name} is not negative, got {value}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
     """Which encoder, and how turns are put before it.
@@ -48,10 +64,7 @@ class EncoderConfig:
     lora_rank: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("frozen_layers", "lora_rank"):
-            value = getattr(self, name)
-            if value < 0:
-                raise ConfigError(f"[encoder] {name} is not negative, got {value}")
+        _not_negative(self, "[encoder]", "frozen_layers", "lora_rank")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +90,7 @@ class SessionConfig:
     part_share: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("dropout", "feature_dropout", "part_share"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigError(f"[session] {name} lies between 0 and 1, got {value}")
+        _shares(self, "[session]", "dropout", "feature_dropout", "part_share")
         if self.hidden < 0 or self.width < 1 or self.window_weight < 0:
             raise ConfigError(
                 f"[session] hidden and window_weight are not negative and width is at least 1, got "
@@ -141,12 +151,8 @@ class LossConfig:
     teacher_share: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("settled_share", "balance", "other_share", "teacher_share"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigError(f"[loss] {name} lies between 0 and 1, got {value}")
-        if self.code_weight < 0:
-            raise ConfigError(f"[loss] code_weight is not negative, got {self.code_weight}")
+        _shares(self, "[loss]", "settled_share", "balance", "other_share", "teacher_share")
+        _not_negative(self, "[loss]", "code_weight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,11 +210,7 @@ class StageConfig:
     imitation: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.imitation < 0 or self.encoder_rate < 0:
-            raise ConfigError(
-                f"a stage's imitation and encoder_rate are not negative, got {self.imitation} and "
-                f"{self.encoder_rate}"
-            )
+        _not_negative(self, "a stage's", "imitation", "encoder_rate", "frozen_layers")
         if self.imitation and "annomi" in self.shares:
             raise ConfigError(
                 "a stage that imitates draws from corpora that no fold changes, got 'annomi'"
@@ -222,16 +224,11 @@ class StageConfig:
             raise ConfigError(f"a stage's average lies between 0 and below 1, got {self.average}")
         if self.average and self.patience:
             raise ConfigError("a stage that averages its weights runs all its epochs: patience = 0")
-        for name in ("plain_share", "disturbed_share"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigError(f"a stage's {name} lies between 0 and 1, got {value}")
+        _shares(self, "a stage's", "plain_share", "disturbed_share")
         if not self.shares or not all(0 < share <= 1 for share in self.shares.values()):
             raise ConfigError(
                 f"a stage's shares lie between 0 and 1, one per corpus, got {dict(self.shares)}"
             )
-        if self.frozen_layers < 0:
-            raise ConfigError(f"a stage's frozen_layers is not negative, got {self.frozen_layers}")
         if self.epochs < 1:
             raise ConfigError(f"a stage has at least one epoch, got {self.epochs}")
         if not 0 <= self.stop_after <= self.epochs:

@@ -24,7 +24,7 @@ from alliance.model.memory import peak_memory_mb
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.figures import figures
-from alliance.training.evaluation.predictions import Predictions, collect, concatenate
+from alliance.training.evaluation.predictions import Predictions, collect, concatenate, same_turns
 from alliance.training.export import F1_TOLERANCE, RUPTURE_AGREEMENT, export_network
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
@@ -263,11 +263,7 @@ def _report(
 ) -> dict[str, Any]:
     network = out_of_fold(folder)
     rival = out_of_fold_baseline(annomi, own, folder)
-    if not (
-        network.session_ids == rival.session_ids
-        and (network.session == rival.session).all()
-        and (network.turn == rival.turn).all()
-    ):
+    if not same_turns(network, rival):
         raise RuntimeError("network and baseline were scored on different turns")
     difference = paired_difference(
         macro_f1,

@@ -57,7 +57,8 @@ def write_onnx(network: Network, path: Path) -> None:
         example={"input_ids": torch.arange(1, 65).unsqueeze(0)},
         compared=[ids(3), ids(longest)],
     )
-    _export(graph, path, f"{type(network.model).__name__}", "another [encoder] base or ")
+    what = type(network.model).__name__
+    _export(graph, path, EXPORTERS, what=what, remedy="another [encoder] base or ")
 
 
 def write_session_layer(network: Network, path: Path) -> None:
@@ -89,7 +90,7 @@ def write_session_layer(network: Network, path: Path) -> None:
         compared=[turns(1), turns(150)],
     )
     # The other exporter takes the number of turns that a recurrent layer reads for a constant.
-    _export(graph, path, "the layer over the session", "", exporters=EXPORTERS[:1])
+    _export(graph, path, EXPORTERS[:1], what="the layer over the session", remedy="")
 
 
 Inputs = Mapping[str, Tensor]
@@ -118,15 +119,15 @@ class Graph:
 def _export(
     graph: Graph,
     path: Path,
+    exporters: Sequence[Callable[[Graph, Path], None]],
+    *,
     what: str,
     remedy: str,
-    *,
-    exporters: Sequence[Callable[[Graph, Path], None]] | None = None,
 ) -> None:
     # The exporters leave the mode behind that the module had.
     graph.module.eval().cpu()
     found = []
-    for exporter in exporters or EXPORTERS:
+    for exporter in exporters:
         with warnings.catch_warnings(), without_chatter():
             # The exporters warn about their own internals; the comparison is what counts.
             warnings.simplefilter("ignore")

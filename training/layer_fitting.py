@@ -16,7 +16,8 @@ from alliance.model.calibration import legal_codes
 from alliance.training.config import SessionConfig, StageConfig
 from alliance.training.network import Network, TorchBackend, read_turns, turn_loss
 from alliance.training.session_layer import ROLE_NUMBERS, RecurrentLayer
-from alliance.training.windows import PreparedSession, draw_part
+from alliance.training.targets import PreparedSession
+from alliance.training.windows import draw_part
 
 __all__ = ["Example", "descend", "fit_layer", "mean_loss"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, load_model, save_file
+from safetensors.torch import load_model, save_file
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 from transformers import (
@@ -23,7 +23,7 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
+from transformers.trainer_utils import get_last_checkpoint
 
 from alliance.model.agreement import average_precision
 from alliance.model.calibration import Calibration
@@ -32,6 +32,7 @@ from alliance.model.codebook import LABELS, Label
 from alliance.model.decision import DecisionPolicy
 from alliance.model.labelled import Purpose
 from alliance.training.adapting import parameter_groups, trained_parts
+from alliance.training.callbacks import Progress, RunningAverage, StopAfter
 from alliance.training.config import LossConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect
@@ -47,14 +48,9 @@ from alliance.training.network import (
 )
 from alliance.training.processes import is_first, process_count, wait_for_all
 from alliance.training.session_layer import imitation_error, pool_turns
+from alliance.training.targets import PreparedSession, disturber, prepare
 from alliance.training.teacher import Taught
-from alliance.training.windows import (
-    PreparedSession,
-    TrainingPlan,
-    disturber,
-    first_batch,
-    prepare,
-)
+from alliance.training.windows import TrainingPlan, first_batch
 
 DEV_METRIC: Final = "average_precision"
 """Stopping looks at the mean average precision of the three labels that are not neutral: it needs
@@ -63,68 +59,6 @@ no threshold, so thresholds can be chosen afterwards."""
 
 _FINISHED: Final = "finished.json"
 _WEIGHTS: Final = "finished.safetensors"
-
-
-class _StopAfter(TrainerCallback):
-    """Ends a stage early, on the same schedule of learning rates as a whole one."""
-
-    def __init__(self, step: int) -> None:
-        self._step = step
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        control.should_training_stop |= state.global_step >= self._step
-        return control
-
-
-class _Average(TrainerCallback):
-    """A running average of the weights, kept beside each checkpoint so that a resumed run has it.
-
-    Averaging over the last steps evens out what single batches with rare labels did (exponential
-    moving average of iterates; Polyak & Juditsky 1992).
-    """
-
-    _FILE: Final = "average.safetensors"
-
-    def __init__(self, decay: float, checkpoint: str | None) -> None:
-        self._decay = decay
-        self._average: dict[str, Tensor] = {}
-        if checkpoint is not None:
-            self._average = load_file(Path(checkpoint) / self._FILE)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        step = state.global_step
-        decay = min(self._decay, step / (step + 9))  # early on, forget the start sooner
-        with torch.no_grad():
-            for name, value in kwargs["model"].state_dict().items():
-                if not value.is_floating_point():
-                    continue
-                if name not in self._average:
-                    self._average[name] = value.detach().clone()
-                else:
-                    self._average[name].lerp_(value, 1 - decay)
-        return control
-
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if not is_first():
-            return
-        folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
-        save_file(
-            {name: value.contiguous() for name, value in self._average.items()},
-            folder / self._FILE,
-        )
-
-    def put_into(self, model: torch.nn.Module) -> None:
-        """Give the model its averaged weights."""
-        model.load_state_dict({**model.state_dict(), **self._average})
-
-
-class _Progress(ProgressCallback):
-    """A bar on stderr that carries the figures; standard output is for data."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if self.training_bar is not None and logs:
-            shown = {k: v for k, v in logs.items() if k in ("loss", f"eval_{DEV_METRIC}")}
-            self.training_bar.set_postfix(shown)
 
 
 class WindowTrainer(Trainer):
@@ -387,9 +321,9 @@ def train_stage(
     if stopping:
         callbacks.append(EarlyStoppingCallback(stage.patience))
     if stage.stop_after:
-        callbacks.append(_StopAfter(stage.stop_after * steps_per_epoch))
+        callbacks.append(StopAfter(stage.stop_after * steps_per_epoch))
     checkpoint = _last_checkpoint(folder)
-    average = _Average(stage.average, checkpoint) if stage.average else None
+    average = RunningAverage(stage.average, checkpoint) if stage.average else None
     if average is not None:
         callbacks.append(average)
     torch.manual_seed(seed)  # of what low-rank additions begin with
@@ -412,7 +346,7 @@ def train_stage(
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
         if not quiet:
-            trainer.add_callback(_Progress())
+            trainer.add_callback(Progress(DEV_METRIC))
         trainer.train(resume_from_checkpoint=checkpoint)
         if average is not None:
             average.put_into(network.whole)

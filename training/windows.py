@@ -5,26 +5,21 @@ little context, with and without what follows it. The whole plan of a stage is d
 starts; a run that was killed draws the same plan again and goes on where it stopped.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from alliance.model.calibration import LABEL_OF_CODE, legal_codes
-from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
-from alliance.model.labelled import unlabelled_reason
-from alliance.model.packing import EncodedTurn, PackingConfig, Window, encode_turns, window_ids
-from alliance.model.tokens import TurnTokenizer
+from alliance.model.calibration import legal_codes
+from alliance.model.codebook import Role
+from alliance.model.packing import PackingConfig, Window, window_ids
 from alliance.training.config import LossConfig, SessionConfig, StageConfig
-from alliance.training.corpora import CodedSession
-from alliance.training.disturb import disturb_coded, legal_code
 from alliance.training.session_layer import ROLE_NUMBERS
+from alliance.training.targets import PreparedSession
 
 # Share of windows that are as long as the encoder allows; the others are of any length down to
 # the shortest below.
@@ -32,213 +27,6 @@ _FULL_SHARE = 0.5
 _SHORTEST_TOKENS = 64
 
 _SHORTEST_PART = 8  # turns that a layer over the session is shown, at least
-
-_RUPTURE_CODES: Final = np.array([LABELS[place].is_rupture for place in LABEL_OF_CODE])
-
-
-def _legal_moves(role: Role) -> NDArray[np.float32]:
-    """Which code becomes which when a turn is given to ``role``, as a matrix of ones."""
-    places = [MARKER_ORDER.index(legal_code(code, role)) for code in MARKER_ORDER]
-    return np.eye(len(MARKER_ORDER), dtype=np.float32)[places]
-
-
-_LEGAL_MOVES: Final = {role: _legal_moves(role) for role in (Role.CLIENT, Role.THERAPIST)}
-
-# What training is disturbed with; milder than what robustness is measured with.
-_WORD_ERRORS: Final = 0.1
-_SWAPPED_ROLES: Final = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedSession:
-    """A coded session as numbers.
-
-    Attributes:
-        encoded: token numbers of each turn.
-        roles: role of each turn.
-        targets: distribution over the codes, shape (turns, 21); all zero without a code.
-        weights: weight of each turn in the loss, 0 for a turn that gets no label.
-        imitated: what is to be imitated of each turn, shape (turns, components), if anything is.
-    """
-
-    encoded: list[EncodedTurn]
-    roles: tuple[Role, ...]
-    targets: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    imitated: NDArray[np.float32] | None = None
-
-    @property
-    def lengths(self) -> list[int]:
-        """Tokens of each turn."""
-        return [len(turn.ids) for turn in self.encoded]
-
-    def has_rupture(self, window: Window) -> bool:
-        """Whether a turn of the window is, by at least half its target, a rupture."""
-        return bool(
-            (self.targets[window.first : window.stop, _RUPTURE_CODES].sum(axis=1) >= 0.5).any()
-        )
-
-
-def code_targets(coded: CodedSession, *, settled_share: float) -> NDArray[np.float32]:
-    """Soft targets from the settled code and the two codings, shape (turns, 21).
-
-    A coding that is missing, or that the codebook does not allow for the turn's role, leaves its
-    share to the settled code. A label alone is shared out evenly among its codes that the turn's
-    speaker may carry.
-    """
-    targets = np.zeros((len(coded.codes), len(MARKER_ORDER)), dtype=np.float32)
-    for row, turn in enumerate(coded.session.turns):
-        settled = coded.codes[row]
-        if settled is None or unlabelled_reason(turn) is not None:
-            continue
-        targets[row] += settled_share * _share_of_codes(settled, turn.role)
-        for coding in (coded.coder_a[row], coded.coder_b[row]):
-            code = coding if _allowed(coding, turn.role) else settled
-            assert code is not None
-            targets[row] += (1 - settled_share) / 2 * _share_of_codes(code, turn.role)
-    return targets
-
-
-def taught_targets(
-    coded: CodedSession,
-    targets: NDArray[np.float32],
-    taught: NDArray[np.float32],
-    *,
-    teacher_share: float,
-) -> NDArray[np.float32]:
-    """Targets of which the teachers have a share, shape (turns, 21).
-
-    Only turns that have a target get one from the teachers. What they gave to a code that the
-    turn's speaker cannot carry, since poor transcription swapped the roles, goes to the code that
-    such a turn's own code would become.
-    """
-    out = targets.copy()
-    for row, turn in enumerate(coded.session.turns):
-        if targets[row].any() and turn.role in _LEGAL_MOVES:
-            heard = taught[row] @ _LEGAL_MOVES[turn.role]
-            out[row] = (1 - teacher_share) * targets[row] + teacher_share * heard
-    return out
-
-
-def _share_of_codes(code: Marker | Label, role: Role) -> NDArray[np.float32]:
-    shares = np.array(
-        [
-            marker is code or (marker.label is code and marker.may_be_said_by(role))
-            for marker in MARKER_ORDER
-        ],
-        dtype=np.float32,
-    )
-    return np.asarray(shares / shares.sum(), dtype=np.float32)
-
-
-def _allowed(code: Marker | Label | None, role: Role) -> bool:
-    return code is not None and code.may_be_said_by(role)
-
-
-def label_weights(sessions: Sequence[CodedSession], *, balance: float) -> NDArray[np.float64]:
-    """Weight of a turn by its settled label: (1 / frequency) ** balance, mean 1 over turns."""
-    counts = np.ones(len(LABELS))
-    for coded in sessions:
-        for code in coded.codes:
-            if code is not None:
-                counts[LABELS.index(code.label)] += 1
-    weights = (counts.sum() / counts) ** balance
-    return np.asarray(weights * counts.sum() / (weights * counts).sum())
-
-
-def turn_weights(
-    coded: CodedSession, targets: NDArray[np.float32], by_label: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Weight of each turn in the loss: that of its label, 0 where it has no target; (turns,).
-
-    Args:
-        coded: the session.
-        targets: of its turns, shape (turns, 21).
-        by_label: from :func:`label_weights`.
-    """
-    weights = np.zeros(len(targets), dtype=np.float32)
-    for row, label in enumerate(coded.labels):
-        if label is not None and targets[row].any():
-            weights[row] = by_label[LABELS.index(label)]
-    return weights
-
-
-def prepare(
-    sessions: Sequence[CodedSession],
-    tokenizer: TurnTokenizer,
-    packing: PackingConfig,
-    loss: LossConfig,
-    taught: Sequence[NDArray[np.float32]] | None = None,
-) -> list[PreparedSession]:
-    """Turn coded sessions into numbers, ready to be cut into windows.
-
-    Args:
-        sessions: the coded sessions.
-        tokenizer: of the network.
-        packing: of the network.
-        loss: which targets and weights turns get.
-        taught: the teachers' probabilities of the codes, one array (turns, 21) per session.
-    """
-    by_label = label_weights(sessions, balance=loss.balance)
-    return [
-        _prepared(
-            coded,
-            tokenizer,
-            packing,
-            loss,
-            by_label,
-            None if taught is None else taught[place],
-        )
-        for place, coded in enumerate(sessions)
-    ]
-
-
-def disturber(
-    sessions: Mapping[str, Sequence[CodedSession]],
-    tokenizer: TurnTokenizer,
-    packing: PackingConfig,
-    loss: LossConfig,
-    taught: Mapping[str, Sequence[NDArray[np.float32]]] | None = None,
-) -> Callable[[str, int, int], PreparedSession]:
-    """A function of corpus name, place in the corpus and seed: that session as poorly transcribed.
-
-    The weights of turns are those of the undisturbed corpus, and teachers (``taught``, by corpus
-    name as in :func:`prepare`) have heard the undisturbed session.
-    """
-    by_label = {
-        name: label_weights(coded, balance=loss.balance) for name, coded in sessions.items()
-    }
-
-    def disturbed(name: str, place: int, seed: int) -> PreparedSession:
-        coded = disturb_coded(
-            sessions[name][place],
-            seed=seed,
-            word_errors=_WORD_ERRORS,
-            swapped_roles=_SWAPPED_ROLES,
-        )
-        heard = None if taught is None else taught[name][place]
-        return _prepared(coded, tokenizer, packing, loss, by_label[name], heard)
-
-    return disturbed
-
-
-def _prepared(
-    coded: CodedSession,
-    tokenizer: TurnTokenizer,
-    packing: PackingConfig,
-    loss: LossConfig,
-    by_label: NDArray[np.float64],
-    taught: NDArray[np.float32] | None,
-) -> PreparedSession:
-    targets = code_targets(coded, settled_share=loss.settled_share)
-    if taught is not None:
-        targets = taught_targets(coded, targets, taught, teacher_share=loss.teacher_share)
-    return PreparedSession(
-        encode_turns(coded.session.turns, tokenizer, packing),
-        tuple(turn.role for turn in coded.session.turns),
-        targets,
-        turn_weights(coded, targets, by_label),
-    )
 
 
 def draw_windows(
@@ -393,20 +181,10 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         lengths = session.lengths
         windows = []
         for window in draw_windows(lengths, self._packing.room, generator):
-            if (
-                stage.plain_share < 1
-                and not session.has_rupture(window)
-                and generator.random() >= stage.plain_share
-            ):
-                continue
-            windows.append(
-                PlannedWindow(
-                    number,
-                    window,
-                    sum(lengths[window.first : window.stop]) + 2,
-                    _draw_renamed(generator, loss.other_share),
-                )
-            )
+            if _is_shown(session, window, stage, generator):
+                tokens = _framed(lengths, window)
+                renamed = _draw_renamed(generator, loss.other_share)
+                windows.append(PlannedWindow(number, window, tokens, renamed))
         return windows
 
     def _draw_parts(
@@ -422,28 +200,27 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         lengths = session.lengths
         first, stop = draw_part(len(lengths), layer.part_share, generator)
         room = _draw_room(self._packing.room, generator)
-        parts: list[list[PlannedWindow]] = []
+        parts: list[list[Window]] = []
         padded = 0.0
         for window in draw_windows(lengths[first:stop], self._packing.room, generator, room=room):
-            shown = Window(first + window.first, first + window.stop)
-            tokens = sum(lengths[shown.first : shown.stop]) + 2
             padded += room + 2
-            begins = not parts or padded > stage.batch_tokens
-            if begins:
+            if not parts or padded > stage.batch_tokens:
                 parts.append([])
                 padded = room + 2
-            parts[-1].append(PlannedWindow(number, shown, tokens, None, begins))
-        kept = []
+            parts[-1].append(Window(first + window.first, first + window.stop))
+        planned = []
         for part in parts:
-            whole = Window(part[0].window.first, part[-1].window.stop)
-            if (
-                stage.plain_share == 1
-                or session.has_rupture(whole)
-                or generator.random() < stage.plain_share
-            ):
+            if _is_shown(session, Window(part[0].first, part[-1].stop), stage, generator):
                 renamed = _draw_renamed(generator, loss.other_share)
-                kept.append([dataclasses.replace(window, renamed=renamed) for window in part])
-        return kept
+                planned.append(
+                    [
+                        PlannedWindow(
+                            number, window, _framed(lengths, window), renamed, window is part[0]
+                        )
+                        for window in part
+                    ]
+                )
+        return planned
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -500,6 +277,22 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
         if imitated:
             batch["imitated"] = torch.from_numpy(np.concatenate(imitated))
         return batch
+
+
+def _is_shown(
+    session: PreparedSession, shown: Window, stage: StageConfig, generator: np.random.Generator
+) -> bool:
+    """Whether turns are trained on; those without a rupture may be left out by chance."""
+    return (
+        stage.plain_share == 1
+        or session.has_rupture(shown)
+        or generator.random() < stage.plain_share
+    )
+
+
+def _framed(lengths: Sequence[int], window: Window) -> int:
+    """Tokens of a window, opening and closing token included."""
+    return sum(lengths[window.first : window.stop]) + 2
 
 
 def _draw_renamed(generator: np.random.Generator, share: float) -> Role | None:

@@ -14,7 +14,7 @@ from alliance.training.config import RECIPE, TrainingConfig
 from alliance.training.corpora import coded_table, from_dataset, load, to_dataset
 from alliance.training.evaluation.predictions import NONE, collect
 from alliance.training.own_codings import OWN_CORPUS, with_own
-from alliance.training.windows import code_targets
+from alliance.training.targets import code_targets
 
 HEAD = "session_id,speaker,text"
 

@@ -21,8 +21,8 @@ from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import crossvalidate, shared_stages, split
 from alliance.training.evaluation.predictions import collect
 from alliance.training.run import train_on_all
+from alliance.training.targets import code_targets, taught_targets
 from alliance.training.teacher import all_models, check_wanted, fold_models, teach
-from alliance.training.windows import code_targets, taught_targets
 
 Make = Callable[..., list[CodedSession]]
 STUB = Path(__file__).parents[1] / "data" / "stub_model"

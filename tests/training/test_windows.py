@@ -11,16 +11,14 @@ from alliance.model.session import Session, Turn
 from alliance.model.tokens import TokenIds, TurnTokenizer
 from alliance.training.config import LossConfig, SessionConfig, StageConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.windows import (
+from alliance.training.targets import (
     PreparedSession,
-    TrainingPlan,
     code_targets,
     disturber,
-    draw_part,
-    draw_windows,
     label_weights,
     prepare,
 )
+from alliance.training.windows import TrainingPlan, draw_part, draw_windows
 
 PACKING = PackingConfig(
     role_ids={Role.THERAPIST: 90, Role.CLIENT: 91, Role.OTHER: 92},

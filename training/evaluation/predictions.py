@@ -248,6 +248,15 @@ def collect(
     )
 
 
+def same_turns(one: Predictions, other: Predictions) -> bool:
+    """Whether two models were scored on the same turns, in the same order."""
+    return (
+        one.session_ids == other.session_ids
+        and np.array_equal(one.session, other.session)
+        and np.array_equal(one.turn, other.turn)
+    )
+
+
 def concatenate(parts: Sequence[Predictions]) -> Predictions:
     """Joins predictions on different sessions, such as those of the folds of a cross-validation.
 

@@ -27,7 +27,7 @@ from alliance.training.imitation import reader
 from alliance.training.layer_fitting import Example, descend, mean_loss
 from alliance.training.rivals.plain import labelled_by_largest
 from alliance.training.session_layer import ROLE_NUMBERS, RecurrentLayer
-from alliance.training.windows import code_targets, label_weights, turn_weights
+from alliance.training.targets import code_targets, label_weights, turn_weights
 
 __all__ = ["ENCODER", "LAYERS", "SequenceRival", "Settings", "fit"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from alliance.model.errors import ConfigError, InputError
 from alliance.training.crossvalidation import DEV, FOLDS, UNCALIBRATED
-from alliance.training.evaluation.predictions import Predictions, concatenate
+from alliance.training.evaluation.predictions import Predictions, concatenate, same_turns
 from alliance.training.rivals.making import decided
 from alliance.training.teacher import identities
 
@@ -48,12 +48,12 @@ def _mean(teachers: Sequence[Path], fold: int, name: str) -> Predictions:
         if not path.is_file():
             raise InputError(
                 f"{path}: expected a teacher's finished fold, found no such file; run alliance "
-                f"crossvalidate on it first"
+                f"crossvalidate on it first, in a new folder if an earlier version finished it"
             )
         parts.append(Predictions.load(path))
     first = parts[0]
     for teacher, part in zip(teachers, parts, strict=True):
-        if part.session_ids != first.session_ids or not np.array_equal(part.turn, first.turn):
+        if not same_turns(part, first):
             raise ConfigError(
                 f"{teacher}: expected a teacher that was tested on the turns of {teachers[0]}, "
                 f"found others in fold {fold}; cross-validate both on the same folds"
