@@ -10,7 +10,7 @@ from alliance.serve.store.annotations import Judgement
 from alliance.serve.store.audit import Service
 from alliance.serve.store.store import Store
 from alliance.training.corpora import load
-from alliance.training.windows import code_targets
+from alliance.training.targets import code_targets
 
 Sketch = Callable[..., LabelledSession]
 
