@@ -189,7 +189,8 @@ class StageConfig:
             encoder learns alone, on single windows.
         frozen_layers: as in ``[encoder]``, for this stage; the larger of the two counts.
         imitation: weight of the error in imitating the encoder of ``[imitation]``; 0 for none.
-            Needs a layer over the session, and corpora that no fold changes.
+            Needs a layer over the session. The first such stage finds the components, on corpora
+            that no fold changes; poor transcripts imitate what was heard of the good one.
     """
 
     shares: Mapping[str, float]
@@ -211,10 +212,6 @@ class StageConfig:
 
     def __post_init__(self) -> None:
         _not_negative(self, "a stage's", "imitation", "encoder_rate", "frozen_layers")
-        if self.imitation and "annomi" in self.shares:
-            raise ConfigError(
-                "a stage that imitates draws from corpora that no fold changes, got 'annomi'"
-            )
         if self.encoder_rate == 0 and (self.disturbed_share or self.patience):
             raise ConfigError(
                 "a stage with encoder_rate = 0 reads sessions once as they are and runs all its "
@@ -274,6 +271,12 @@ class TrainingConfig:
         if self.session.hidden and not self.stages[-1].in_session:
             raise ConfigError(
                 "the last stage trains the layer over the session, found in_session = false"
+            )
+        imitating = [stage for stage in self.stages if stage.imitation]
+        if imitating and "annomi" in imitating[0].shares:
+            raise ConfigError(
+                "the first stage that imitates finds what is imitated, and draws from corpora that "
+                "no fold changes, got 'annomi'"
             )
         layered = any(stage.imitation or stage.encoder_rate == 0 for stage in self.stages)
         if layered and not self.session.hidden:

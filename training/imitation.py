@@ -8,6 +8,7 @@ all folds share.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,9 @@ def imitated_states(
 ) -> Imitated:
     """The components of what the imitated encoder says of the corpora that imitating stages draw.
 
+    The components are those of the first such stage's corpora, so that a later stage, which may
+    draw a fold's sessions, goes on with the same numbers.
+
     Args:
         config: the recipe.
         corpora: coded sessions by name.
@@ -61,20 +65,22 @@ def imitated_states(
         ConfigError: if the encoder is not at hand, the folder holds another's word, or there are
             fewer turns than components.
     """
-    names = dict.fromkeys(
-        name for stage in config.stages if stage.imitation for name in stage.shares
-    )
-    wanted = {name: corpora[name] for name in names}
+    stages = [tuple(stage.shares) for stage in config.stages if stage.imitation]
+    wanted = {name: corpora[name] for name in dict.fromkeys(chain(*stages))}
     sessions = [coded.session for corpus in wanted.values() for coded in corpus]
     with first_goes_ahead():
         states = embed_each(
             reader(config.imitation), sessions, folder, layers=config.imitation.layers, tell=tell
         )
-    rows = np.concatenate([_even(states[one.id], config.imitation.layers) for one in sessions])
-    components, weights = _components(rows, config.imitation.components)
-    each = iter(np.split(components, np.cumsum([len(one.turns) for one in sessions])[:-1]))
+    rows = {
+        name: [_even(states[coded.id], config.imitation.layers) for coded in corpus]
+        for name, corpus in wanted.items()
+    }
+    first = np.concatenate([one for name in stages[0] for one in rows[name]])
+    components = _find_components(first, config.imitation.components)
     return Imitated(
-        {name: [next(each) for _ in corpus] for name, corpus in wanted.items()}, weights
+        {name: [components.of(one) for one in each] for name, each in rows.items()},
+        components.deviations / components.deviations.mean(),
     )
 
 
@@ -97,15 +103,26 @@ def _even(states: Embedding, layers: Sequence[int]) -> Embedding:
     return np.asarray(rows.reshape(len(states), -1), dtype=np.float32)
 
 
-def _components(rows: Embedding, count: int) -> tuple[Embedding, NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True)
+class _Components:
+    mean: Embedding
+    directions: Embedding
+    deviations: Embedding
+
+    def of(self, rows: Embedding) -> Embedding:
+        scaled = (rows - self.mean) @ self.directions / self.deviations
+        return np.asarray(scaled, dtype=np.float32)
+
+
+def _find_components(rows: Embedding, count: int) -> _Components:
     if not count <= min(rows.shape):
         raise ConfigError(
             f"[imitation] components is at most the number of turns and of hidden numbers, here "
             f"{min(rows.shape)}, got {count}"
         )
-    centred = np.asarray(rows - rows.mean(axis=0), dtype=np.float32)
+    mean = rows.mean(axis=0)
+    centred = np.asarray(rows - mean, dtype=np.float32)
     variances, directions = np.linalg.eigh((centred.T @ centred / len(rows)).astype(np.float64))
     largest = slice(None, -count - 1, -1)
     deviations = np.sqrt(np.maximum(variances[largest], 1e-12)).astype(np.float32)
-    components = centred @ directions[:, largest].astype(np.float32) / deviations
-    return np.asarray(components, dtype=np.float32), deviations / deviations.mean()
+    return _Components(mean, directions[:, largest].astype(np.float32), deviations)

@@ -5,6 +5,7 @@ little context, with and without what follows it. The whole plan of a stage is d
 starts; a run that was killed draws the same plan again and goes on where it stopped.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,11 +152,13 @@ class TrainingPlan(Dataset[dict[str, Tensor]]):
                 chosen = generator.permutation(members[name])[:count].tolist()
                 if stage.disturbed_share > 0 and disturbed is not None:
                     for place in np.flatnonzero(generator.random(count) < stage.disturbed_share):
-                        original = chosen[place] - members[name][0]
-                        chosen[place] = len(self._sessions)
-                        self._sessions.append(
-                            disturbed(name, original, int(generator.integers(2**31)))
+                        original = chosen[place]
+                        poor = disturbed(
+                            name, original - members[name][0], int(generator.integers(2**31))
                         )
+                        imitated = self._sessions[original].imitated  # heard undisturbed
+                        chosen[place] = len(self._sessions)
+                        self._sessions.append(dataclasses.replace(poor, imitated=imitated))
                 drawn.extend(chosen)
             if layer is not None and layer.hidden and stage.in_session:
                 parts = [

@@ -141,7 +141,7 @@ def test_an_encoder_learns_to_say_what_another_says(
     layered_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
 ) -> None:
     first, second = layered_config.stages
-    imitating = dataclasses.replace(first, imitation=5.0, epochs=8)
+    imitating = dataclasses.replace(first, imitation=5.0, epochs=8, disturbed_share=0.3)
     config = dataclasses.replace(
         layered_config,
         imitation=ImitationConfig(
@@ -187,6 +187,12 @@ def test_an_encoder_learns_to_say_what_another_says(
         weights = torch.from_numpy(wanted.weights)
         errors.append(float(imitation_error(said, torch.from_numpy(rows), weights)))
     assert errors[1] < 0.8 * errors[0]
+    # A later stage that draws a fold's sessions too goes on with the same numbers.
+    later = dataclasses.replace(second, imitation=1.0, shares={"annomi": 1.0})
+    both = dataclasses.replace(config, stages=(imitating, later))
+    again = imitated_states(both, corpora, tmp_path / "states")
+    assert [len(one) for one in again.states["annomi"]] == [len(one) for one in corpora["annomi"]]
+    assert np.concatenate(again.states["authored"]) == pytest.approx(rows, abs=1e-4)
     too_many = dataclasses.replace(config.imitation, components=5000)
     config = dataclasses.replace(config, imitation=too_many)
     with pytest.raises(ConfigError, match="components is at most the number of turns"):
@@ -289,7 +295,12 @@ def test_stages_and_sections_are_checked() -> None:
         with pytest.raises(ConfigError, match="needs a layer over the session"):
             TrainingConfig.from_dict({"stages": [{"shares": {"authored": 1.0}, **stage}]})
     with pytest.raises(ConfigError, match="corpora that no fold changes, got 'annomi'"):
-        StageConfig(shares={"annomi": 1.0}, imitation=1.0)
+        TrainingConfig.from_dict(
+            {
+                "session": {"hidden": 4},
+                "stages": [{"shares": {"annomi": 1.0}, "imitation": 1.0}],
+            }
+        )
     with pytest.raises(ConfigError, match="reads sessions once as they are"):
         StageConfig(shares={"annomi": 1.0}, encoder_rate=0, patience=0, disturbed_share=0.1)
     with pytest.raises(ConfigError, match=r"\[imitation\] has at least one layer"):
