@@ -1,7 +1,8 @@
 """What a training run is told: small frozen sections, read from a TOML file.
 
 Every field has a default, so a file names only what it changes. ``alliance train --print-config``
-shows them all; ``training/recipe.toml`` is the recipe of the shipped weights.
+shows them all. ``training/recipe.toml`` is used where no file is named; ``training/student.toml``
+is the recipe of the shipped weights, ``training/teacher.toml`` that of what teaches them.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 from alliance.model.errors import ConfigError
 
 RECIPE: Final = Path(__file__).parent / "recipe.toml"
-"""The recipe that the shipped weights were trained with."""
+"""The recipe that is used where no other is named: it needs neither teachers nor mpnet."""
 
 
 def _shares(section: object, where: str, *names: str) -> None:

@@ -21,7 +21,7 @@ from alliance.training.config import EncoderConfig
 from alliance.training.files import begun_with, write_whole
 from alliance.training.network import build_network, read_turns
 
-__all__ = ["Embedding", "FrozenEncoder", "embed_all", "embed_each"]
+__all__ = ["Embedding", "FrozenEncoder", "embed_each"]
 
 Embedding = NDArray[np.float32]
 
@@ -73,50 +73,17 @@ class FrozenEncoder:
         return torch.cat([found[layer][0] for layer in self._layers], dim=-1)
 
 
-def embed_all(
-    config: EncoderConfig, sessions: Sequence[Session], store: Path
-) -> dict[str, Embedding]:
-    """The embeddings of all sessions, by session id; made once and kept in a file.
-
-    Args:
-        config: which encoder.
-        sessions: with ids of their own.
-        store: where they are kept (``.npz``); a file that holds other sessions is made anew.
-    """
-    ids = [session.id for session in sessions]
-    lengths = [len(session.turns) for session in sessions]
-    if len(set(ids)) != len(ids):
-        raise ValueError("a session id occurs twice")
-    stored = _stored(store, ids, lengths)
-    if stored is None:
-        encoder = FrozenEncoder(config)
-        stored = np.concatenate([encoder(session) for session in sessions]).astype(_STORED)
-        buffer = io.BytesIO()
-        np.savez(buffer, ids=np.array(ids), lengths=np.array(lengths), rows=stored)
-        write_whole(store, buffer.getvalue())
-    parts = np.split(stored.astype(np.float32), np.cumsum(lengths)[:-1])
-    return dict(zip(ids, parts, strict=True))
-
-
-def _stored(store: Path, ids: Sequence[str], lengths: Sequence[int]) -> NDArray[np.float16] | None:
-    if not store.is_file():
-        return None
-    with np.load(store, allow_pickle=False) as arrays:
-        same = arrays["ids"].tolist() == list(ids) and arrays["lengths"].tolist() == list(lengths)
-        return np.asarray(arrays["rows"]) if same else None
-
-
 def embed_each(
     config: EncoderConfig,
     sessions: Sequence[Session],
     folder: Path,
     *,
-    layers: Sequence[int],
+    layers: Sequence[int] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Embedding]:
     """The embeddings of all sessions, by session id; each is kept as soon as it is made.
 
-    For an encoder that takes hours: who was killed goes on, and who changes a transcript reads it
+    An encoder may take hours: who was killed goes on, and who changes a transcript reads it
     alone anew.
 
     Args:
@@ -130,7 +97,10 @@ def embed_each(
         ConfigError: if the folder was begun with another encoder.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {"encoder": dataclasses.asdict(config), "layers": list(layers)}
+    wanted = {
+        "encoder": dataclasses.asdict(config),
+        "layers": None if layers is None else list(layers),
+    }
     begun = folder / "encoder.json"
     if not begun_with(begun, wanted):
         raise ConfigError(

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Argument(help="A TOML file; without it the recipe of the shipped weights is used."),
+    typer.Argument(
+        help="A TOML file; without it training/recipe.toml is used, which needs no teachers."
+    ),
 ]
 AnnomiFile = Annotated[
     Path | None,
@@ -191,7 +193,7 @@ def crossvalidate(
     \b
     Examples:
       alliance crossvalidate --annomi AnnoMI-simple.csv -o runs/cv
-      alliance crossvalidate student.toml --teacher runs/teacher-cv -o runs/student-cv
+      alliance crossvalidate training/student.toml --teacher runs/teacher -o runs/student
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.training.config import RECIPE, TrainingConfig
 

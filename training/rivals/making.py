@@ -22,8 +22,8 @@ from alliance.model.labelled import Purpose
 from alliance.training.base import find_base
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import FOLDS, Tell, same_recipe, split
-from alliance.training.embeddings import embed_all, embed_each
+from alliance.training.crossvalidation import FOLDS, IMITATED, Tell, same_recipe, split
+from alliance.training.embeddings import embed_each
 from alliance.training.evaluation.predictions import (
     NONE,
     Classifier,
@@ -33,6 +33,7 @@ from alliance.training.evaluation.predictions import (
 )
 from alliance.training.files import write_json
 from alliance.training.fitting import fit_calibration, fit_decision
+from alliance.training.imitation import reader
 from alliance.training.rivals import baseline, frozen, sequence
 from alliance.training.rivals.plain import Majority
 from alliance.training.rivals.shown import ShownTurns
@@ -55,6 +56,8 @@ class Fold:
         model: that model's folder.
         sessions: all sessions, for what is made once for every fold.
         store: a folder for that.
+        imitated: the folder of what :data:`sequence.ENCODER` says of sessions, where the model
+            learnt to say it, too.
         threads: of the model's runtime; None takes all cores.
         tell: told what takes long.
     """
@@ -67,6 +70,7 @@ class Fold:
     model: Path
     sessions: Sequence[CodedSession]
     store: Path
+    imitated: Path | None
     threads: int | None
     tell: Tell
 
@@ -183,6 +187,7 @@ def make_rivals(
                     crossvalidation / f"fold-{number}" / "model",
                     [*annomi, *unfolded],
                     folder,
+                    _imitated(crossvalidation, config),
                     threads,
                     tell,
                 )
@@ -214,6 +219,12 @@ def recipe(crossvalidation: Path) -> TrainingConfig:
     return TrainingConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
+def _imitated(crossvalidation: Path, config: TrainingConfig) -> Path | None:
+    same = reader(config.imitation) == sequence.ENCODER
+    same = same and config.imitation.layers == sequence.LAYERS
+    return crossvalidation / IMITATED if config.imitated and same else None
+
+
 def _remember(path: Path, config: TrainingConfig) -> None:
     if not path.is_file():
         write_json(path, config.to_dict())
@@ -234,10 +245,11 @@ def _tfidf(fold: Fold) -> Predictions:
 
 
 def _frozen(fold: Fold) -> Predictions:
-    embeddings = embed_all(
+    embeddings = embed_each(
         fold.config.encoder,
         [coded.session for coded in fold.sessions],
-        fold.store / "embeddings.npz",
+        fold.store / "frozen" / "states",
+        tell=fold.tell,
     )
 
     def with_penalty(inverse_penalty: float) -> tuple[float, Predictions, frozen.FrozenBaseline]:
@@ -254,7 +266,7 @@ def _sequence(fold: Fold) -> Predictions:
     states = embed_each(
         sequence.ENCODER,
         [coded.session for coded in fold.sessions],
-        fold.store / "sequence" / "states",
+        fold.store / "sequence" / "states" if fold.imitated is None else fold.imitated,
         layers=sequence.LAYERS,
         tell=fold.tell,
     )

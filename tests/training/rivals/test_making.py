@@ -19,9 +19,9 @@ from alliance.model.errors import ConfigError, InputError
 from alliance.model.labelled import UnlabelledReason
 from alliance.model.session import Session, Turn
 from alliance.serve.main import app
-from alliance.training.config import TrainingConfig
+from alliance.training.config import RECIPE, ImitationConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.embeddings import FrozenEncoder, embed_all
+from alliance.training.embeddings import FrozenEncoder, embed_each
 from alliance.training.evaluation.predictions import NONE, Predictions, collect
 from alliance.training.rivals import frozen, sequence
 from alliance.training.rivals import making as rivals
@@ -125,28 +125,12 @@ def test_a_turns_embedding_is_read_with_its_neighbours(tiny_config: TrainingConf
     assert encoder(Session("empty", ())).shape == (0, 32)
 
 
-def test_embeddings_are_made_once(
-    tiny_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sessions = [Session(name, (Turn("client", "thanks"),) * n) for name, n in (("a", 2), ("b", 3))]
-    store = tmp_path / "embeddings.npz"
-    first = embed_all(tiny_config.encoder, sessions, store)
-    assert {name: len(rows) for name, rows in first.items()} == {"a": 2, "b": 3}
-    whole = FrozenEncoder(tiny_config.encoder)(sessions[1])
-    assert first["b"] == pytest.approx(whole, abs=2e-3)  # half precision on disk
-
-    def never(*args: object) -> None:
-        raise AssertionError("embedded again")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("alliance.training.embeddings.FrozenEncoder", never)
-        again = embed_all(tiny_config.encoder, sessions, store)
-        assert all((again[name] == first[name]).all() for name in first)
-        with pytest.raises(AssertionError, match="embedded again"):
-            embed_all(tiny_config.encoder, sessions[:1], store)
-    assert set(embed_all(tiny_config.encoder, sessions[:1], store)) == {"a"}
-    with pytest.raises(ValueError, match="twice"):
-        embed_all(tiny_config.encoder, [*sessions, sessions[0]], store)
+def test_what_the_model_learnt_to_imitate_is_not_read_again() -> None:
+    plain = TrainingConfig.from_file(RECIPE)
+    imitating = TrainingConfig.from_file(RECIPE.with_name("student.toml"))
+    other = dataclasses.replace(imitating, imitation=ImitationConfig(layers=(1, 2)))
+    found = [rivals._imitated(Path("cv"), config) for config in (plain, imitating, other)]
+    assert found == [None, Path("cv/imitated"), None]
 
 
 def test_the_regression_on_embeddings_learns_labels(
@@ -154,7 +138,7 @@ def test_the_regression_on_embeddings_learns_labels(
 ) -> None:
     train, test = coded_sessions(12), coded_sessions(4, first=50)
     whole = [coded.session for coded in (*train, *test)]
-    embeddings = embed_all(tiny_config.encoder, whole, tmp_path / "e.npz")
+    embeddings = embed_each(tiny_config.encoder, whole, tmp_path / "states")
     found = collect(frozen.fit(train, embeddings, inverse_penalty=0.1), test)
     assert (found.predicted == found.gold).mean() > 0.9
     assert found.model == "frozen embeddings + logistic regression"
