@@ -16,7 +16,7 @@ from alliance.model.calibration import (
     legal_codes,
 )
 from alliance.model.codebook import LABELS, MARKER_ORDER
-from alliance.model.decision import DecisionPolicy
+from alliance.model.decision import CausalRules, DecisionPolicy
 from alliance.model.labelled import (
     LabelledSession,
     LabelledTurn,
@@ -62,6 +62,7 @@ class RuptureClassifier:
         decision: DecisionPolicy | None = None,
         folder: Path | None = None,
         layer: SessionLayer | None = None,
+        causal: CausalRules | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -69,6 +70,8 @@ class RuptureClassifier:
         self.packing = packing
         self.calibration = calibration or Calibration()
         self.decision = decision or DecisionPolicy()
+        self.causal = causal
+        """What stands in the place of these two in causal mode, if anything does."""
         self._tokenizer = tokenizer
         self._backend = backend
         self._layer = layer
@@ -103,6 +106,7 @@ class RuptureClassifier:
             decision=self.decision,
             folder=self.folder,
             layer=self._layer,
+            causal=self.causal,
         )
 
     @classmethod
@@ -134,6 +138,7 @@ class RuptureClassifier:
             decision=parts.decision,
             folder=folder,
             layer=parts.layer,
+            causal=parts.causal,
         )
 
     def label(
@@ -183,6 +188,7 @@ class RuptureClassifier:
                         scores.truncated[index : index + 1],
                         purpose,
                         first=index,
+                        causal=True,
                     )[0]
                     for index, turn in enumerate(session.turns)
                 ]
@@ -208,7 +214,12 @@ class RuptureClassifier:
         """
         scores = self.score_last(turns)
         (labelled,) = self._decide(
-            turns[-1:], scores.logits, scores.truncated, purpose, first=len(turns) - 1
+            turns[-1:],
+            scores.logits,
+            scores.truncated,
+            purpose,
+            first=len(turns) - 1,
+            causal=True,
         )
         return labelled
 
@@ -365,14 +376,16 @@ class RuptureClassifier:
         purpose: Purpose,
         *,
         first: int = 0,
+        causal: bool = False,
     ) -> list[LabelledTurn]:
         """Calibrate and decide; ``first`` is the place of the first turn in the session."""
         roles = [turn.role for turn in turns]
         legal = legal_codes(roles)
         codes = code_probabilities(logits, roles)
         raw = label_probabilities(codes)
-        calibrated = self.calibration(raw)
-        decided, abstained = self.decision.rule(purpose)(calibrated)
+        rules = self._rules(causal=causal)
+        calibrated = rules.calibration(raw)
+        decided, abstained = rules.decision.rule(purpose)(calibrated)
         labelled = []
         for row, turn in enumerate(turns):
             reason = unlabelled_reason(turn)
@@ -401,18 +414,26 @@ class RuptureClassifier:
             )
         return labelled
 
-    def probabilities(self, logits: Logits, turns: Sequence[Turn]) -> Floats:
+    def _rules(self, *, causal: bool) -> CausalRules:
+        if causal and self.causal is not None:
+            return self.causal
+        return CausalRules(self.calibration, self.decision)
+
+    def probabilities(
+        self, logits: Logits, turns: Sequence[Turn], *, causal: bool = False
+    ) -> Floats:
         """Calibrated probabilities of turns.
 
         Args:
             logits: shape (turns, 21).
             turns: who says them is looked at.
+            causal: whether the logits are those of causal mode.
 
         Returns:
             Shape (turns, 4), in the order of ``LABELS``.
         """
         codes = code_probabilities(logits, [turn.role for turn in turns])
-        return self.calibration(label_probabilities(codes))
+        return self._rules(causal=causal).calibration(label_probabilities(codes))
 
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers."""

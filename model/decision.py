@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alliance.model.calibration import Floats
+from alliance.model.calibration import Calibration, Floats
 from alliance.model.codebook import LABELS, Label
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
@@ -111,3 +111,30 @@ class DecisionPolicy:
     def from_dict(cls, data: Mapping[str, Any]) -> "DecisionPolicy":
         """The inverse of :meth:`to_dict`."""
         return cls({Purpose(name): DecisionRule.from_dict(rule) for name, rule in data.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class CausalRules:
+    """Calibration and thresholds of a model in causal mode, where it is less sure.
+
+    A model that has read the whole session says more of a turn than one that has read what came
+    before it; with the calibration of the one, the other would call too much a rupture.
+
+    Attributes:
+        calibration: of what it says by what had been said until then.
+        decision: thresholds on that.
+    """
+
+    calibration: Calibration
+    decision: DecisionPolicy
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {"calibration": self.calibration.to_dict(), "decision": self.decision.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "CausalRules":
+        """The inverse of :meth:`to_dict`."""
+        return cls(
+            Calibration.from_dict(data["calibration"]), DecisionPolicy.from_dict(data["decision"])
+        )

@@ -2,7 +2,8 @@
 
 It holds ``model.onnx`` (the encoder), ``tokenizer.json``, ``config.json`` (format, name, codebook
 version, packing), ``calibration.json`` and ``decision.json``, and for some models
-``session.onnx``, the layer over the session (:mod:`alliance.model.session_layer`).
+``session.onnx``, the layer over the session (:mod:`alliance.model.session_layer`), and
+``causal.json``, the calibration and thresholds of causal mode.
 """
 
 import json
@@ -14,19 +15,22 @@ from typing import Any, Final, TypeVar
 from alliance.model.backend import OnnxBackend
 from alliance.model.calibration import Calibration
 from alliance.model.codebook import CODEBOOK_VERSION, MARKER_ORDER
-from alliance.model.decision import DecisionPolicy
+from alliance.model.decision import CausalRules, DecisionPolicy
 from alliance.model.errors import ConfigError, ModelError
 from alliance.model.packing import PackingConfig
 from alliance.model.session_layer import SESSION_LAYER, OnnxSessionLayer
 from alliance.model.tokens import TurnTokenizer
 
-__all__ = ["LAYERED_FORMAT", "MODEL_FORMAT", "ModelFolder", "read_model_folder"]
+__all__ = ["CAUSAL_RULES", "LAYERED_FORMAT", "MODEL_FORMAT", "ModelFolder", "read_model_folder"]
 
 MODEL_FORMAT: Final = 1
 """Changes when a model folder of an older version can no longer be read."""
 
 LAYERED_FORMAT: Final = 2
 """The format of a folder with a session layer, which versions before it cannot read."""
+
+CAUSAL_RULES: Final = "causal.json"
+"""File of a model folder that has a calibration of its own for causal mode."""
 
 _Settings = TypeVar("_Settings")
 
@@ -39,6 +43,7 @@ class ModelFolder:
         name: the model's name and version.
         tokenizer, backend, packing, calibration, decision: its parts.
         layer: over the session; None where logits come from the encoder.
+        causal: what holds in causal mode; None where nothing else does.
     """
 
     name: str
@@ -48,6 +53,7 @@ class ModelFolder:
     calibration: Calibration
     decision: DecisionPolicy
     layer: OnnxSessionLayer | None
+    causal: CausalRules | None
 
 
 def read_model_folder(folder: Path, *, threads: int | None, device: str) -> ModelFolder:
@@ -76,6 +82,7 @@ def read_model_folder(folder: Path, *, threads: int | None, device: str) -> Mode
     backend = OnnxBackend(folder / "model.onnx", threads=threads, device=device)
     layer = _session_layer(folder, config["format"])
     _check_width(folder / "model.onnx", backend.width, layer)
+    causal = folder / CAUSAL_RULES
     return ModelFolder(
         name,
         tokenizer,
@@ -84,6 +91,7 @@ def read_model_folder(folder: Path, *, threads: int | None, device: str) -> Mode
         calibration=_settings(folder / "calibration.json", Calibration.from_dict),
         decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
         layer=layer,
+        causal=_settings(causal, CausalRules.from_dict) if causal.exists() else None,
     )
 
 

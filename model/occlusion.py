@@ -136,7 +136,9 @@ class Occlusion:
         turns = self.labelled.session.turns[reach.first : reach.stop]
         features = self._session(changed) if self._over_session else self._features(reach, changed)
         logits = self._classifier.logits(features, turns, encoded)
-        row: Floats = self._classifier.probabilities(logits, turns)[index - reach.first]
+        causal = self.labelled.model.causal
+        rows = self._classifier.probabilities(logits, turns, causal=causal)
+        row: Floats = rows[index - reach.first]
         return row.copy()  # it is kept, the others are not
 
     def _session(self, changed: Mapping[int, EncodedTurn]) -> Features:

@@ -43,6 +43,7 @@ class RememberingClassifier(RuptureClassifier):
             calibration=classifier.calibration,
             decision=classifier.decision,
             layer=classifier.layer,
+            causal=classifier.causal,
         )
         self._encoded: dict[_Said, EncodedTurn] = {}
         self._windows: dict[tuple[_Said, ...], Features] = {}

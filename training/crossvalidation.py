@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 
 from alliance.model.agreement import macro_f1, paired_difference
-from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
 from alliance.model.memory import peak_memory_mb
+from alliance.training.causal import uncalibrated, write_causal_rules
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.figures import figures
@@ -39,8 +39,14 @@ FOLDS: Final = 5
 UNCALIBRATED: Final = "test-uncalibrated.npz"
 """In a fold's folder: what its model says of the test sessions before it is calibrated."""
 
+UNCALIBRATED_CAUSAL: Final = "test-causal-uncalibrated.npz"
+"""The same in causal mode, for a network with a layer over the session."""
+
 DEV: Final = "dev-uncalibrated.npz"
-"""The same of the development sessions, by the network before its export."""
+"""What it says of the development sessions, by the network before its export."""
+
+DEV_CAUSAL: Final = "dev-causal-uncalibrated.npz"
+"""The same in causal mode, by the exported network."""
 
 IMITATED: Final = "imitated"
 """Folder of what an imitated encoder says of the sessions, beside the folds."""
@@ -169,10 +175,15 @@ def _run_fold(
         check_on=dev,
         quantise=config.quantise,
     )
-    classifier = RuptureClassifier.load(place / "model")
-    collect(classifier, test).save(place / "test.npz")
-    classifier.calibration = Calibration()
-    collect(classifier, test).save(place / UNCALIBRATED)
+    model = place / "model"
+    collect(RuptureClassifier.load(model), test).save(place / "test.npz")
+    uncalibrated(model, test).save(place / UNCALIBRATED)
+    if network.session is not None:
+        tell(f"fold {fold}: causal mode")
+        causal = uncalibrated(model, dev, causal=True)
+        causal.save(place / DEV_CAUSAL)
+        write_causal_rules(model, causal)
+        uncalibrated(model, test, causal=True).save(place / UNCALIBRATED_CAUSAL)
     record = {
         "fold": fold,
         "stages": [asdict(stage) for stage in stages],
@@ -204,16 +215,19 @@ def shared_stages(config: TrainingConfig, *, taught: bool) -> int:
     return len(config.stages)
 
 
-def out_of_fold(folder: Path, *, calibrated: bool = True) -> Predictions:
+def out_of_fold(folder: Path, *, file: str = "test.npz") -> Predictions:
     """The test predictions of all five folds: one for every AnnoMI turn that can be scored.
+
+    Args:
+        folder: of the cross-validation.
+        file: which of a fold's predictions; :data:`UNCALIBRATED`, for example.
 
     Raises:
         InputError: if a fold is missing.
     """
-    name = "test.npz" if calibrated else UNCALIBRATED
     parts = []
     for fold in range(FOLDS):
-        path = folder / f"fold-{fold}" / name
+        path = folder / f"fold-{fold}" / file
         if not path.is_file():
             raise InputError(
                 f"{folder}: expected a finished cross-validation, found no {path.name} of fold "

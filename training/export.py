@@ -13,10 +13,10 @@ from alliance.model.agreement import confusion_matrix, f1
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import CODEBOOK_VERSION, LABELS
-from alliance.model.decision import DecisionPolicy
+from alliance.model.decision import CausalRules, DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
-from alliance.model.model_folder import LAYERED_FORMAT, MODEL_FORMAT
+from alliance.model.model_folder import CAUSAL_RULES, LAYERED_FORMAT, MODEL_FORMAT
 from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect
@@ -65,6 +65,7 @@ def export_network(
     quantise: str = "int8",
     refused: Collection[str] = (),
     form: str | None = None,
+    causal: CausalRules | None = None,
 ) -> list[ExportCheck]:
     """Write a model folder in the first form that passes the equality check.
 
@@ -79,6 +80,7 @@ def export_network(
             float32 at once.
         refused: forms not to try, because they failed elsewhere.
         form: the only form to try, whatever the other two say; refused if its check fails.
+        causal: saved with it, if anything else holds in causal mode.
 
     Returns:
         The checks made, in order; the last one is of the form that was kept. A float32 form is
@@ -103,7 +105,7 @@ def export_network(
             forms=tried if form is None else [form],
             must_pass=form is not None,
             settings=lambda built: write_settings(
-                network, built, name, calibration, decision, layer=layer
+                network, built, name, calibration, decision, layer=layer, causal=causal
             ),
             expected=expected,
             check_on=check_on,
@@ -181,6 +183,7 @@ def write_settings(
     decision: DecisionPolicy,
     *,
     layer: Path | None = None,
+    causal: CausalRules | None = None,
 ) -> None:
     """Everything of a model folder but the encoder itself.
 
@@ -191,6 +194,7 @@ def write_settings(
         calibration: saved with it.
         decision: saved with it.
         layer: the exported layer over the session, if there is one.
+        causal: what holds in causal mode, if it is something else.
     """
     if layer is not None:
         shutil.copyfile(layer, folder / SESSION_LAYER)
@@ -204,6 +208,8 @@ def write_settings(
     write_json(folder / "config.json", config)
     write_json(folder / "calibration.json", calibration.to_dict())
     write_json(folder / "decision.json", decision.to_dict())
+    if causal is not None:
+        write_json(folder / CAUSAL_RULES, causal.to_dict())
 
 
 def network_megabytes(folder: Path) -> float:

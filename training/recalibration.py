@@ -6,8 +6,17 @@ from pathlib import Path
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.decision import DecisionPolicy
+from alliance.model.model_folder import CAUSAL_RULES
+from alliance.training.causal import uncalibrated, write_causal_rules
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import FOLDS, Tell, out_of_fold, split
+from alliance.training.crossvalidation import (
+    FOLDS,
+    UNCALIBRATED,
+    UNCALIBRATED_CAUSAL,
+    Tell,
+    out_of_fold,
+    split,
+)
 from alliance.training.evaluation.predictions import collect
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
@@ -16,7 +25,7 @@ __all__ = ["recalibrate"]
 
 # Made from a fold's calibrated probabilities, so made anew by `alliance figures`.
 _STALE = ("test-*.npz", "deletions.json")
-_KEPT = "test-uncalibrated.npz"
+_KEPT = (UNCALIBRATED, UNCALIBRATED_CAUSAL)
 
 
 def recalibrate(
@@ -42,21 +51,23 @@ def recalibrate(
         tell(f"fold {number}: calibration and thresholds")
         place = folder / f"fold-{number}"
         _, dev, test = split(annomi, number)
-        classifier = RuptureClassifier.load(place / "model", threads=threads)
-        classifier.calibration = Calibration()
-        raw = collect(classifier, dev)
-        _write(place / "model", *fit(raw.probabilities, raw.gold))
+        model = place / "model"
+        raw = uncalibrated(model, dev, threads=threads)
+        _write(model, *fit(raw.probabilities, raw.gold))
+        if (model / CAUSAL_RULES).is_file():
+            causal = uncalibrated(model, dev, causal=True, threads=threads)
+            write_causal_rules(model, causal)
         for stale in (path for glob in _STALE for path in place.glob(glob)):
-            if stale.name != _KEPT:
+            if stale.name not in _KEPT:
                 stale.unlink()
-        collect(RuptureClassifier.load(place / "model", threads=threads), test).save(
-            place / "test.npz"
-        )
+        collect(RuptureClassifier.load(model, threads=threads), test).save(place / "test.npz")
     whole = folder / "all" / "model"
     if whole.is_dir():
         tell("the model trained on all folds")
-        raw = out_of_fold(folder, calibrated=False)
+        raw = out_of_fold(folder, file=UNCALIBRATED)
         _write(whole, *fit(raw.probabilities, raw.gold))
+        if (whole / CAUSAL_RULES).is_file():
+            write_causal_rules(whole, out_of_fold(folder, file=UNCALIBRATED_CAUSAL))
 
 
 def _write(model: Path, calibration: Calibration, decision: DecisionPolicy) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_model
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError
+from alliance.model.model_folder import CAUSAL_RULES
 from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
@@ -73,8 +74,9 @@ def _from_model(
         )
 
     def settings(built: Path) -> None:
-        for name in (*_SETTINGS, SESSION_LAYER):
-            if name != SESSION_LAYER or (source / name).is_file():
+        optional = (SESSION_LAYER, CAUSAL_RULES)
+        for name in (*_SETTINGS, *optional):
+            if name not in optional or (source / name).is_file():
                 shutil.copyfile(source / name, built / name)
 
     return write_forms(
@@ -116,6 +118,7 @@ def _from_training(
         decision=known.decision,
         check_on=check_on,
         form=form,
+        causal=known.causal,
     )
 
 

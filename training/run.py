@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from alliance.model.errors import ConfigError
+from alliance.training.causal import uncalibrated, write_causal_rules
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
     IMITATED,
+    UNCALIBRATED,
+    UNCALIBRATED_CAUSAL,
     Tell,
     best_epochs,
     out_of_fold,
@@ -109,6 +112,8 @@ def train_model(
         check_on=split.dev,
         quantise=config.quantise,
     )
+    if network.session is not None:
+        write_causal_rules(folder, uncalibrated(folder, split.dev, causal=True))
     write_json(work / "config.json", config.to_dict())
     copy_model(folder, work / "model")
     return checks
@@ -174,7 +179,7 @@ def train_on_all(
     if not is_first():
         return []
     tell("calibration, thresholds, export")
-    raw = out_of_fold(crossvalidation, calibrated=False)
+    raw = out_of_fold(crossvalidation, file=UNCALIBRATED)
     calibration, decision = fit(raw.probabilities, raw.gold)
     checks = export_network(
         network,
@@ -186,6 +191,8 @@ def train_on_all(
         quantise=config.quantise,
         refused=refused_forms(crossvalidation),
     )
+    if network.session is not None:
+        write_causal_rules(folder, out_of_fold(crossvalidation, file=UNCALIBRATED_CAUSAL))
     copy_model(folder, crossvalidation / "all" / "model")
     write_json(crossvalidation / "export.json", [asdict(check) for check in checks])
     return checks

@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 
 from alliance.model.backend import Features, Logits
+from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.codebook import MARKER_ORDER, Role
+from alliance.model.codebook import LABELS, MARKER_ORDER, Role
+from alliance.model.decision import CausalRules, DecisionPolicy, DecisionRule
 from alliance.model.errors import ModelError
+from alliance.model.explain import explain
 from alliance.model.labelled import Purpose
+from alliance.model.model_folder import CAUSAL_RULES
 from alliance.model.scores import chosen_rows
 from alliance.model.session import Session, Turn
 from alliance.model.session_layer import ROLES, OnnxSessionLayer
+from alliance.serve.remembering import RememberingClassifier
 
 Sessions = Callable[..., Session]
 Writes = Callable[..., None]
@@ -144,6 +149,42 @@ def test_a_causal_label_is_that_of_the_newest_turn(
     assert causal.turns != model.label(session).turns
     for turn in range(40):
         assert model.label_last(session.turns[: turn + 1]) == causal.turns[turn]
+
+
+def test_in_causal_mode_a_folder_may_have_other_rules(
+    layered: Path, tmp_path: Path, long_session: Sessions
+) -> None:
+    folder = Path(shutil.copytree(layered, tmp_path / "model"))
+    plain = RuptureClassifier.load(folder)
+    rules = CausalRules(
+        Calibration(bias=(0.0, 1.5, -0.5, 0.0)),
+        DecisionPolicy(
+            {
+                purpose: DecisionRule({label: 1 + place for place, label in enumerate(LABELS)})
+                for purpose in Purpose
+            }
+        ),
+    )
+    (folder / CAUSAL_RULES).write_text(json.dumps(rules.to_dict()), encoding="utf-8")
+    model = RuptureClassifier.load(folder)
+    assert model.causal == rules
+    session = long_session(30)
+    assert model.label(session).turns == plain.label(session).turns
+    causal = model.label(session, causal=True)
+    as_full = RuptureClassifier.load(layered)
+    as_full.calibration, as_full.decision = rules.calibration, rules.decision
+    assert causal.turns == as_full.label(session, causal=True).turns
+    assert causal.turns != plain.label(session, causal=True).turns
+    for other in (model.with_backend(model.backend), RememberingClassifier(model)):
+        assert other.label_last(session.turns) == causal.turns[-1]
+    for explanation in explain(model, causal):
+        turn = causal.turns[explanation.turn]
+        assert turn.probabilities is not None
+        assert turn.label is not None
+        assert explanation.p == pytest.approx(turn.probabilities.of(turn.label))
+    (folder / CAUSAL_RULES).write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"causal\.json: expected the settings .*KeyError"):
+        RuptureClassifier.load(folder)
 
 
 def test_in_causal_mode_it_reads_the_window_alone(

@@ -14,7 +14,13 @@ from alliance.model.errors import ConfigError, InputError
 from alliance.training import crossvalidation, fitting
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import crossvalidate, out_of_fold, refused_forms, split
+from alliance.training.crossvalidation import (
+    UNCALIBRATED,
+    crossvalidate,
+    out_of_fold,
+    refused_forms,
+    split,
+)
 from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.recalibration import recalibrate
 from alliance.training.run import train_on_all
@@ -91,7 +97,7 @@ def test_a_whole_run_in_two_parts(
     assert checks[-1].passed
     assert RuptureClassifier.load(tmp_path / "final").name == "tiny-1"
 
-    raw = out_of_fold(tmp_path, calibrated=False)
+    raw = out_of_fold(tmp_path, file=UNCALIBRATED)
     (tmp_path / "fold-2" / "test-causal.npz").write_bytes(b"made from the old calibration")
     before = {
         path: path.read_bytes()
@@ -103,7 +109,7 @@ def test_a_whole_run_in_two_parts(
     changed = {path.name for path, content in before.items() if path.read_bytes() != content}
     assert changed == {"calibration.json", "decision.json"}
     assert not (tmp_path / "fold-2" / "test-causal.npz").exists()
-    assert (out_of_fold(tmp_path, calibrated=False).probabilities == raw.probabilities).all()
+    assert (out_of_fold(tmp_path, file=UNCALIBRATED).probabilities == raw.probabilities).all()
     again = Predictions.load(tmp_path / "fold-1" / "test.npz")
     fold_model = RuptureClassifier.load(tmp_path / "fold-1" / "model")
     assert (again.probabilities == collect(fold_model, split(annomi, 1)[2]).probabilities).all()

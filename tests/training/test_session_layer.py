@@ -12,18 +12,29 @@ from safetensors.torch import load_file
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import Role
+from alliance.model.decision import CausalRules
 from alliance.model.errors import ConfigError
-from alliance.model.model_folder import LAYERED_FORMAT
+from alliance.model.model_folder import CAUSAL_RULES, LAYERED_FORMAT
 from alliance.model.session_layer import OnnxSessionLayer
 from alliance.training import forms, trainer
+from alliance.training.causal import uncalibrated
 from alliance.training.config import ImitationConfig, SessionConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
-from alliance.training.crossvalidation import crossvalidate
-from alliance.training.evaluation.predictions import collect
+from alliance.training.crossvalidation import (
+    UNCALIBRATED_CAUSAL,
+    crossvalidate,
+    out_of_fold,
+    split,
+)
+from alliance.training.evaluation.predictions import Predictions, collect
+from alliance.training.files import write_json
+from alliance.training.fitting import fit
 from alliance.training.imitation import imitated_states
 from alliance.training.layer_fitting import _read
 from alliance.training.network import Network, build_network
+from alliance.training.recalibration import recalibrate
 from alliance.training.reexport import reexport
+from alliance.training.run import train_on_all
 from alliance.training.session_layer import RecurrentLayer, TorchLayer, imitation_error
 from alliance.training.targets import prepare
 from alliance.training.trainer import mean_average_precision, predict, train_network
@@ -280,6 +291,27 @@ def test_a_layered_recipe_is_cross_validated_and_exported_again(
     assert [turn.probabilities for turn in again.turns] == [
         turn.probabilities for turn in first.turns
     ]
+    # Causal mode has a calibration of its own, fitted to causal labels of the development fold.
+    _, dev, test = split(annomi, 1)
+    model = folder / "fold-1" / "model"
+    raw = uncalibrated(model, dev, causal=True)
+    fitted = CausalRules(*fit(raw.probabilities, raw.gold))
+    assert RuptureClassifier.load(model).causal == fitted
+    assert RuptureClassifier.load(tmp_path / "out").causal == fitted
+    assert fitted.calibration != RuptureClassifier.load(model).calibration
+    kept = Predictions.load(folder / "fold-1" / UNCALIBRATED_CAUSAL)
+    labelled = collect(RuptureClassifier.load(model), test, causal=True)
+    assert labelled.probabilities == pytest.approx(fitted.calibration(kept.probabilities))
+    # That of the whole is fitted to causal labels of all test folds.
+    corpora = {"annomi": annomi, **own}
+    train_on_all(config, corpora, folder, tmp_path / "whole", tell=lambda line: None, quiet=True)
+    pooled = out_of_fold(folder, file=UNCALIBRATED_CAUSAL)
+    expected = CausalRules(*fit(pooled.probabilities, pooled.gold))
+    for place in (tmp_path / "whole", folder / "all" / "model"):
+        assert RuptureClassifier.load(place).causal == expected
+    write_json(model / CAUSAL_RULES, expected.to_dict())
+    recalibrate(folder, annomi, tell=lambda line: None)
+    assert RuptureClassifier.load(model).causal == fitted
 
 
 def test_stages_and_sections_are_checked() -> None:
