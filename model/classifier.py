@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from alliance.model.calibration import (
     legal_codes,
 )
 from alliance.model.codebook import LABELS, MARKER_ORDER
-from alliance.model.decision import CausalRules, DecisionPolicy
+from alliance.model.decision import DecisionPolicy, Rules
 from alliance.model.labelled import (
     LabelledSession,
     LabelledTurn,
@@ -62,7 +62,7 @@ class RuptureClassifier:
         decision: DecisionPolicy | None = None,
         folder: Path | None = None,
         layer: SessionLayer | None = None,
-        causal: CausalRules | None = None,
+        causal: Rules | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
@@ -97,17 +97,21 @@ class RuptureClassifier:
         Args:
             backend: usually one that calls :attr:`backend`, and waits, counts or remembers.
         """
-        return RuptureClassifier(
-            self.name,
-            tokenizer=self._tokenizer,
-            backend=backend,
-            packing=self.packing,
-            calibration=self.calibration,
-            decision=self.decision,
-            folder=self.folder,
-            layer=self._layer,
-            causal=self.causal,
-        )
+        return RuptureClassifier(**{**self._parts(), "backend": backend})
+
+    def _parts(self) -> dict[str, Any]:
+        """Itself as its constructor takes it: in one place, so that no copy lacks a part."""
+        return {
+            "name": self.name,
+            "tokenizer": self._tokenizer,
+            "backend": self._backend,
+            "packing": self.packing,
+            "calibration": self.calibration,
+            "decision": self.decision,
+            "folder": self.folder,
+            "layer": self._layer,
+            "causal": self.causal,
+        }
 
     @classmethod
     def load(
@@ -414,10 +418,10 @@ class RuptureClassifier:
             )
         return labelled
 
-    def _rules(self, *, causal: bool) -> CausalRules:
+    def _rules(self, *, causal: bool) -> Rules:
         if causal and self.causal is not None:
             return self.causal
-        return CausalRules(self.calibration, self.decision)
+        return Rules(self.calibration, self.decision)
 
     def probabilities(
         self, logits: Logits, turns: Sequence[Turn], *, causal: bool = False

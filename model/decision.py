@@ -114,15 +114,15 @@ class DecisionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class CausalRules:
-    """Calibration and thresholds of a model in causal mode, where it is less sure.
+class Rules:
+    """How a model's raw probabilities become labels; causal mode may have rules of its own.
 
     A model that has read the whole session says more of a turn than one that has read what came
     before it; with the calibration of the one, the other would call too much a rupture.
 
     Attributes:
-        calibration: of what it says by what had been said until then.
-        decision: thresholds on that.
+        calibration: of the raw probabilities.
+        decision: thresholds on the calibrated ones.
     """
 
     calibration: Calibration
@@ -133,7 +133,7 @@ class CausalRules:
         return {"calibration": self.calibration.to_dict(), "decision": self.decision.to_dict()}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "CausalRules":
+    def from_dict(cls, data: Mapping[str, Any]) -> "Rules":
         """The inverse of :meth:`to_dict`."""
         return cls(
             Calibration.from_dict(data["calibration"]), DecisionPolicy.from_dict(data["decision"])

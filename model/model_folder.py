@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from alliance.model.backend import OnnxBackend
 from alliance.model.calibration import Calibration
 from alliance.model.codebook import CODEBOOK_VERSION, MARKER_ORDER
-from alliance.model.decision import CausalRules, DecisionPolicy
+from alliance.model.decision import DecisionPolicy, Rules
 from alliance.model.errors import ConfigError, ModelError
 from alliance.model.packing import PackingConfig
 from alliance.model.session_layer import SESSION_LAYER, OnnxSessionLayer
@@ -53,7 +53,7 @@ class ModelFolder:
     calibration: Calibration
     decision: DecisionPolicy
     layer: OnnxSessionLayer | None
-    causal: CausalRules | None
+    causal: Rules | None
 
 
 def read_model_folder(folder: Path, *, threads: int | None, device: str) -> ModelFolder:
@@ -91,7 +91,7 @@ def read_model_folder(folder: Path, *, threads: int | None, device: str) -> Mode
         calibration=_settings(folder / "calibration.json", Calibration.from_dict),
         decision=_settings(folder / "decision.json", DecisionPolicy.from_dict),
         layer=layer,
-        causal=_settings(causal, CausalRules.from_dict) if causal.exists() else None,
+        causal=_settings(causal, Rules.from_dict) if causal.exists() else None,
     )
 
 

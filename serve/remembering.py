@@ -35,16 +35,7 @@ class RememberingClassifier(RuptureClassifier):
     """
 
     def __init__(self, classifier: RuptureClassifier) -> None:
-        super().__init__(
-            classifier.name,
-            tokenizer=classifier.tokenizer,
-            backend=classifier.backend,
-            packing=classifier.packing,
-            calibration=classifier.calibration,
-            decision=classifier.decision,
-            layer=classifier.layer,
-            causal=classifier.causal,
-        )
+        super().__init__(**classifier._parts())
         self._encoded: dict[_Said, EncodedTurn] = {}
         self._windows: dict[tuple[_Said, ...], Features] = {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.decision import CausalRules
+from alliance.model.decision import Rules
 from alliance.model.model_folder import CAUSAL_RULES
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect
@@ -47,5 +47,5 @@ def write_causal_rules(model: Path, raw: Predictions) -> None:
         model: the folder.
         raw: from :func:`uncalibrated`, in causal mode, on turns that it was not trained on.
     """
-    rules = CausalRules(*fit(raw.probabilities, raw.gold))
+    rules = Rules(*fit(raw.probabilities, raw.gold))
     write_json(model / CAUSAL_RULES, rules.to_dict())

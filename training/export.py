@@ -13,7 +13,7 @@ from alliance.model.agreement import confusion_matrix, f1
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import CODEBOOK_VERSION, LABELS
-from alliance.model.decision import CausalRules, DecisionPolicy
+from alliance.model.decision import DecisionPolicy, Rules
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
 from alliance.model.model_folder import CAUSAL_RULES, LAYERED_FORMAT, MODEL_FORMAT
@@ -65,7 +65,7 @@ def export_network(
     quantise: str = "int8",
     refused: Collection[str] = (),
     form: str | None = None,
-    causal: CausalRules | None = None,
+    causal: Rules | None = None,
 ) -> list[ExportCheck]:
     """Write a model folder in the first form that passes the equality check.
 
@@ -183,7 +183,7 @@ def write_settings(
     decision: DecisionPolicy,
     *,
     layer: Path | None = None,
-    causal: CausalRules | None = None,
+    causal: Rules | None = None,
 ) -> None:
     """Everything of a model folder but the encoder itself.
 

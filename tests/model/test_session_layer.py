@@ -14,7 +14,7 @@ from alliance.model.backend import Features, Logits
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import LABELS, MARKER_ORDER, Role
-from alliance.model.decision import CausalRules, DecisionPolicy, DecisionRule
+from alliance.model.decision import DecisionPolicy, DecisionRule, Rules
 from alliance.model.errors import ModelError
 from alliance.model.explain import explain
 from alliance.model.labelled import Purpose
@@ -156,7 +156,7 @@ def test_in_causal_mode_a_folder_may_have_other_rules(
 ) -> None:
     folder = Path(shutil.copytree(layered, tmp_path / "model"))
     plain = RuptureClassifier.load(folder)
-    rules = CausalRules(
+    rules = Rules(
         Calibration(bias=(0.0, 1.5, -0.5, 0.0)),
         DecisionPolicy(
             {

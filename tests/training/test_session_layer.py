@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.codebook import Role
-from alliance.model.decision import CausalRules
+from alliance.model.decision import Rules
 from alliance.model.errors import ConfigError
 from alliance.model.model_folder import CAUSAL_RULES, LAYERED_FORMAT
 from alliance.model.session_layer import OnnxSessionLayer
@@ -295,7 +295,7 @@ def test_a_layered_recipe_is_cross_validated_and_exported_again(
     _, dev, test = split(annomi, 1)
     model = folder / "fold-1" / "model"
     raw = uncalibrated(model, dev, causal=True)
-    fitted = CausalRules(*fit(raw.probabilities, raw.gold))
+    fitted = Rules(*fit(raw.probabilities, raw.gold))
     assert RuptureClassifier.load(model).causal == fitted
     assert RuptureClassifier.load(tmp_path / "out").causal == fitted
     assert fitted.calibration != RuptureClassifier.load(model).calibration
@@ -306,7 +306,7 @@ def test_a_layered_recipe_is_cross_validated_and_exported_again(
     corpora = {"annomi": annomi, **own}
     train_on_all(config, corpora, folder, tmp_path / "whole", tell=lambda line: None, quiet=True)
     pooled = out_of_fold(folder, file=UNCALIBRATED_CAUSAL)
-    expected = CausalRules(*fit(pooled.probabilities, pooled.gold))
+    expected = Rules(*fit(pooled.probabilities, pooled.gold))
     for place in (tmp_path / "whole", folder / "all" / "model"):
         assert RuptureClassifier.load(place).causal == expected
     write_json(model / CAUSAL_RULES, expected.to_dict())
