@@ -179,6 +179,9 @@ class StageConfig:
         average: decay per step (0-1) of a running average of the weights, which is what the stage
             ends with; .99 averages over about the last hundred steps, 0 takes the last weights
             as they are. Needs ``patience = 0``.
+        draws: how many times the stage is trained, from the same start with other seeds; it ends
+            with the mean of their weights, which labels no slower than one ("model soups",
+            Wortsman et al. 2022). Needs ``patience = 0``.
         plain_share: share (0-1) of the drawn windows without a rupture that are trained on;
             windows with one always are. Ruptures crowd in few sessions, so most windows have none.
         disturbed_share: share (0-1) of the drawn sessions that are trained on as a poor
@@ -204,6 +207,7 @@ class StageConfig:
     patience: int = 3
     stop_after: int = 0
     average: float = 0.0
+    draws: int = 1
     plain_share: float = 1.0
     disturbed_share: float = 0.0
     taught: bool = True
@@ -222,6 +226,10 @@ class StageConfig:
             raise ConfigError(f"a stage's average lies between 0 and below 1, got {self.average}")
         if self.average and self.patience:
             raise ConfigError("a stage that averages its weights runs all its epochs: patience = 0")
+        if self.draws < 1:
+            raise ConfigError(f"a stage is trained at least once, got draws = {self.draws}")
+        if self.draws > 1 and self.patience:
+            raise ConfigError("a stage of several draws runs all its epochs: patience = 0")
         _shares(self, "a stage's", "plain_share", "disturbed_share")
         if not self.shares or not all(0 < share <= 1 for share in self.shares.values()):
             raise ConfigError(

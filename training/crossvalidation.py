@@ -31,8 +31,9 @@ from alliance.training.fitting import fit
 from alliance.training.imitation import imitated_states
 from alliance.training.processes import first_goes_ahead, is_first, wait_for_all
 from alliance.training.rivals import baseline
+from alliance.training.stages import train_network
 from alliance.training.teacher import check_wanted, fold_models, identities, teach
-from alliance.training.trainer import predict, train_network
+from alliance.training.trainer import predict
 
 FOLDS: Final = 5
 

@@ -30,8 +30,9 @@ from alliance.training.files import write_json
 from alliance.training.fitting import fit
 from alliance.training.imitation import imitated_states
 from alliance.training.processes import first_goes_ahead, is_first
+from alliance.training.stages import train_network
 from alliance.training.teacher import all_models, check_wanted, teach
-from alliance.training.trainer import predict, train_network
+from alliance.training.trainer import predict
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from alliance.training.adapting import encoder_layers, trained_parts
 from alliance.training.config import EncoderConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.network import Network, build_network
-from alliance.training.trainer import predict, train_network
+from alliance.training.stages import train_network
+from alliance.training.trainer import predict
 
 Make = Callable[..., list[CodedSession]]
 State = dict[str, torch.Tensor]

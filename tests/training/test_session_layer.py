@@ -16,7 +16,7 @@ from alliance.model.decision import Rules
 from alliance.model.errors import ConfigError
 from alliance.model.model_folder import CAUSAL_RULES, LAYERED_FORMAT
 from alliance.model.session_layer import OnnxSessionLayer
-from alliance.training import forms, trainer
+from alliance.training import forms, stages
 from alliance.training.causal import uncalibrated
 from alliance.training.config import ImitationConfig, SessionConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
@@ -36,8 +36,9 @@ from alliance.training.recalibration import recalibrate
 from alliance.training.reexport import reexport
 from alliance.training.run import train_on_all
 from alliance.training.session_layer import RecurrentLayer, TorchLayer, imitation_error
+from alliance.training.stages import train_network
 from alliance.training.targets import prepare
-from alliance.training.trainer import mean_average_precision, predict, train_network
+from alliance.training.trainer import mean_average_precision, predict
 
 Make = Callable[..., list[CodedSession]]
 
@@ -103,7 +104,7 @@ def test_a_finished_stage_is_loaded_with_its_layer(
 ) -> None:
     corpora = {"annomi": coded_sessions(6), "authored": coded_sessions(3, first=20)}
     network, _ = train_network(layered_config, corpora, [], tmp_path, quiet=True)
-    monkeypatch.setattr(trainer, "WindowTrainer", None)  # whoever trains now fails
+    monkeypatch.setattr(stages, "WindowTrainer", None)  # whoever trains now fails
     again, _ = train_network(layered_config, corpora, [], tmp_path, quiet=True)
     for name, value in network.whole.state_dict().items():
         assert torch.equal(value, again.whole.state_dict()[name]), name

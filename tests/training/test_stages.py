@@ -1,0 +1,164 @@
+"""A network learns, stops, and goes on after a kill, on sessions made for the test."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from alliance.model.agreement import confusion_matrix, macro_f1
+from alliance.training import stages
+from alliance.training.config import StageConfig, TrainingConfig
+from alliance.training.corpora import CodedSession
+from alliance.training.network import build_network
+from alliance.training.stages import StageResult, train_network
+from alliance.training.trainer import WindowTrainer, predict
+
+Make = Callable[..., list[CodedSession]]
+
+
+def _corpora(make: Make) -> dict[str, list[CodedSession]]:
+    return {"annomi": make(12), "authored": make(12, first=50)}
+
+
+def test_a_network_learns_what_the_words_say(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    dev, test = coded_sessions(4, first=100), coded_sessions(4, first=200)
+    before = predict(build_network(tiny_config.encoder), test, name="untrained")
+    network, results = train_network(
+        tiny_config, _corpora(coded_sessions), dev, tmp_path, quiet=True
+    )
+    after = predict(network, test, name="trained")
+    assert macro_f1(confusion_matrix(before.gold, before.predicted)) < 0.5
+    assert macro_f1(confusion_matrix(after.gold, after.predicted)) > 0.9
+    first, second = results
+    assert first.score is None  # the first stage runs its epochs out
+    assert second.score == max(second.scores)
+    assert second.epochs == second.scores.index(second.score) + 1
+
+
+class _KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_killed_stage_goes_on_to_the_same_weights(
+    averaged: bool,
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = tiny_config.stages[1]
+    if averaged:
+        stage = dataclasses.replace(stage, patience=0, average=0.9, disturbed_share=0.5)
+    config = dataclasses.replace(tiny_config, stages=(stage,))
+    dev = coded_sessions(3, first=100)
+    whole, _ = train_network(config, _corpora(coded_sessions), dev, tmp_path / "whole", quiet=True)
+
+    step = WindowTrainer.training_step
+
+    def dying(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.state.global_step == self.args.save_steps + 1:
+            raise _KilledError
+        return step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WindowTrainer, "training_step", dying)
+        with pytest.raises(_KilledError):
+            train_network(config, _corpora(coded_sessions), dev, tmp_path / "killed", quiet=True)
+    assert list((tmp_path / "killed" / "stage-1").glob("checkpoint-*"))
+    resumed, _ = train_network(
+        config, _corpora(coded_sessions), dev, tmp_path / "killed", quiet=True
+    )
+    expected = whole.model.state_dict()
+    for name, found in resumed.model.state_dict().items():
+        assert torch.allclose(found, expected[name], atol=1e-5), name
+
+
+def test_averaging_ends_with_the_mean_of_the_last_steps(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    def run(average: float) -> dict[str, torch.Tensor]:
+        stage = dataclasses.replace(
+            tiny_config.stages[0], average=average, patience=0, encoder_rate=1e-3
+        )
+        config = dataclasses.replace(tiny_config, stages=(stage,))
+        network, _ = train_network(
+            config, _corpora(coded_sessions), [], tmp_path / str(average), quiet=True
+        )
+        return dict(network.model.state_dict())
+
+    last, same, mean = run(0.0), run(1e-9), run(0.9)
+    name = "classifier.weight"
+    assert torch.allclose(last[name], same[name], atol=1e-6)
+    assert not torch.allclose(last[name], mean[name], atol=1e-4)
+
+
+def test_a_finished_stage_is_loaded_not_trained_again(
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpora = _corpora(coded_sessions)
+    dev = coded_sessions(3, first=100)
+    network, results = train_network(tiny_config, corpora, dev, tmp_path, quiet=True)
+    monkeypatch.setattr(stages, "WindowTrainer", None)  # whoever trains now fails
+    again, results_again = train_network(tiny_config, corpora, dev, tmp_path, quiet=True)
+    assert results_again == results
+    expected = network.model.state_dict()
+    assert all(torch.equal(w, expected[name]) for name, w in again.model.state_dict().items())
+
+
+def test_stop_after_ends_a_stage_early(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    last = dataclasses.replace(tiny_config.stages[1], patience=0, stop_after=2)
+    config = dataclasses.replace(tiny_config, stages=(last,))
+    _, (result,) = train_network(config, _corpora(coded_sessions), [], tmp_path, quiet=True)
+    assert result == StageResult(epochs=2, score=None, scores=())
+
+
+def test_several_draws_end_in_the_mean_of_their_weights(
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    once = dataclasses.replace(tiny_config.stages[1], patience=0)
+    twice = dataclasses.replace(once, draws=2)
+    corpora = _corpora(coded_sessions)
+
+    def run(stage: StageConfig, place: str) -> dict[str, torch.Tensor]:
+        config = dataclasses.replace(tiny_config, stages=(stage,))
+        network, _ = train_network(config, corpora, [], tmp_path / place, quiet=True)
+        return dict(network.model.state_dict())
+
+    one, whole = run(once, "one"), run(twice, "whole")
+    other = load_file(tmp_path / "whole" / "stage-1" / "draw-2" / "finished.safetensors")
+    name = "classifier.weight"
+    assert not torch.allclose(one[name], other[name], atol=1e-4)
+    for name, found in whole.items():
+        assert torch.allclose(found, (one[name] + other[name]) / 2, atol=1e-5), name
+
+    # A run that was killed between two draws does not train the first again.
+    killed = tmp_path / "killed" / "stage-1"
+    shutil.copytree(tmp_path / "whole" / "stage-1" / "draw-1", killed / "draw-1")
+    seeds: list[int] = []
+    plan = stages.TrainingPlan
+
+    def told(*args: Any, **kwargs: Any) -> Any:
+        seeds.append(kwargs["seed"])
+        return plan(*args, **kwargs)
+
+    monkeypatch.setattr(stages, "TrainingPlan", told)
+    resumed = run(twice, "killed")
+    assert len(seeds) == 1
+    for name, found in resumed.items():
+        assert torch.allclose(found, whole[name], atol=1e-5), name
