@@ -19,7 +19,7 @@ from alliance.model.codebook import Marker
 from alliance.model.errors import InputError
 from alliance.model.session import Session, Turn
 from alliance.training import composition
-from alliance.training.corpora import CodedSession, annomi_labels, authored, everyday
+from alliance.training.corpora import WRITTEN, CodedSession, annomi_labels
 from alliance.training.evaluation.faithfulness import deletion_markdown
 from alliance.training.evaluation.judged import cost_markdown, judged_markdown, modes_markdown
 from alliance.training.evaluation.session_tables import rivals_markdown, session_markdown
@@ -169,8 +169,7 @@ def annomi_without_text() -> tuple[CodedSession, ...]:
 
 def _shipped_blocks() -> dict[str, Callable[[], str]]:
     return {
-        **corpus_blocks("authored", authored()),
-        **corpus_blocks("everyday", everyday()),
+        **{k: v for name, read in WRITTEN.items() for k, v in corpus_blocks(name, read()).items()},
         **corpus_blocks("annomi", annomi_without_text()),
     }
 

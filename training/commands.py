@@ -42,6 +42,11 @@ def list_corpora(annomi: AnnomiOption = None) -> None:
     for name, about, where in (
         ("authored", "sessions written for this project (CC BY 4.0)", "ships with the package"),
         ("everyday", "more of them, in plain everyday talk (CC BY 4.0)", "ships with the package"),
+        (
+            "quiet",
+            "more, of clients who withdraw in few words (CC BY 4.0)",
+            "ships with the package",
+        ),
         ("annomi", "motivational-interviewing demonstrations (codes CC BY 4.0)", there),
         ("PATH", "a JSON-lines file of coded sessions", "yours"),
     ):
@@ -71,7 +76,7 @@ def fetch_corpus(
 @corpora.command("show")
 def show_corpus(
     corpus: Annotated[
-        str, typer.Argument(metavar="CORPUS", help="authored, everyday, annomi or a file.")
+        str, typer.Argument(metavar="CORPUS", help="authored, everyday, quiet, annomi or a file.")
     ],
     annomi: AnnomiOption = None,
 ) -> None:
@@ -91,8 +96,8 @@ def evaluate(
         str,
         typer.Argument(
             metavar="CORPUS",
-            help="authored, everyday, annomi, a table of coded turns, or JSON lines of coded "
-            "sessions.",
+            help="authored, everyday, quiet, annomi, a table of coded turns, or JSON lines of "
+            "coded sessions.",
         ),
     ],
     code_map: CodeMap = None,

@@ -179,9 +179,6 @@ class StageConfig:
         average: decay per step (0-1) of a running average of the weights, which is what the stage
             ends with; .99 averages over about the last hundred steps, 0 takes the last weights
             as they are. Needs ``patience = 0``.
-        draws: how many times the stage is trained, from the same start with other seeds; it ends
-            with the mean of their weights, which labels no slower than one ("model soups",
-            Wortsman et al. 2022). Needs ``patience = 0``.
         plain_share: share (0-1) of the drawn windows without a rupture that are trained on;
             windows with one always are. Ruptures crowd in few sessions, so most windows have none.
         disturbed_share: share (0-1) of the drawn sessions that are trained on as a poor
@@ -207,7 +204,6 @@ class StageConfig:
     patience: int = 3
     stop_after: int = 0
     average: float = 0.0
-    draws: int = 1
     plain_share: float = 1.0
     disturbed_share: float = 0.0
     taught: bool = True
@@ -226,10 +222,6 @@ class StageConfig:
             raise ConfigError(f"a stage's average lies between 0 and below 1, got {self.average}")
         if self.average and self.patience:
             raise ConfigError("a stage that averages its weights runs all its epochs: patience = 0")
-        if self.draws < 1:
-            raise ConfigError(f"a stage is trained at least once, got draws = {self.draws}")
-        if self.draws > 1 and self.patience:
-            raise ConfigError("a stage of several draws runs all its epochs: patience = 0")
         _shares(self, "a stage's", "plain_share", "disturbed_share")
         if not self.shares or not all(0 < share <= 1 for share in self.shares.values()):
             raise ConfigError(
@@ -254,6 +246,8 @@ class TrainingConfig:
             it natively. On one that does not, emulated bf16 takes ten times as long as fp32.
         quantise: ``int8`` to export the smallest form whose labels equal the network's (dynamic
             int8, else weights alone in 8 bits, else float32), or ``none`` for float32.
+        untaught: corpora that teachers are not asked about, and are learnt from their codes alone;
+            sessions that were written after the teachers were trained, for example.
         encoder, session, imitation, loss, stages: the sections.
     """
 
@@ -261,6 +255,7 @@ class TrainingConfig:
     seed: int = 13
     precision: str = "auto"
     quantise: str = "int8"
+    untaught: tuple[str, ...] = ()
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     imitation: ImitationConfig = field(default_factory=ImitationConfig)
@@ -273,6 +268,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "bf16", "fp32"):
             raise ConfigError(f"precision is 'auto', 'bf16' or 'fp32', got {self.precision!r}")
+        object.__setattr__(self, "untaught", tuple(self.untaught))
         if self.quantise not in ("int8", "none"):
             raise ConfigError(f"quantise is 'int8' or 'none', got {self.quantise!r}")
         if not self.stages:

@@ -200,7 +200,7 @@ def taught_corpora(
 ) -> dict[str, Sequence[CodedSession]]:
     """The corpora that taught stages draw from: what teachers are asked about."""
     wanted = dict.fromkeys(name for stage in config.stages if stage.taught for name in stage.shares)
-    return {name: corpora[name] for name in wanted}
+    return {name: corpora[name] for name in wanted if name not in config.untaught}
 
 
 def shared_stages(config: TrainingConfig, *, taught: bool) -> int:

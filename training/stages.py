@@ -4,9 +4,8 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_model, save_file
-from torch import Tensor
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -40,7 +38,6 @@ from alliance.training.windows import TrainingPlan
 
 __all__ = ["StageResult", "train_network", "train_stage"]
 
-_BETWEEN_DRAWS: Final = 100  # far enough that no stage's seed (one apart) comes twice
 _FINISHED: Final = "finished.json"
 _WEIGHTS: Final = "finished.safetensors"
 
@@ -95,21 +92,15 @@ def train_stage(
         load_model(network.whole, folder / _WEIGHTS)
         kept = json.loads((folder / _FINISHED).read_text(encoding="utf-8"))
         return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
-    if stage.draws > 1:
-        one = dataclasses.replace(stage, draws=1)
-        train = partial(
-            train_stage, network, corpora, dev, config, one, taught=taught, imitation=imitation
-        )
-        result = _average_draws(network, stage.draws, train, folder, seed=seed, quiet=quiet)
-        return _finish(network, folder, result)
 
     tokenizer = network.turn_tokenizer
     drawn = {name: corpora[name] for name in stage.shares}
     if not stage.taught:
         taught = None
-    said = dict.fromkeys(drawn) if taught is None else {name: taught[name] for name in drawn}
     prepared = {
-        name: prepare(coded, tokenizer, network.packing, config.loss, said[name])
+        name: prepare(
+            coded, tokenizer, network.packing, config.loss, taught.get(name) if taught else None
+        )
         for name, coded in drawn.items()
     }
     imitated: Imitated | None = None
@@ -210,33 +201,6 @@ def train_stage(
     )
     epochs = scores.index(max(scores)) + 1 if scores else stage.stop_after or stage.epochs
     return _finish(network, folder, StageResult(epochs, max(scores) if scores else None, scores))
-
-
-def _average_draws(
-    network: Network,
-    draws: int,
-    train: Callable[..., StageResult],
-    folder: Path,
-    *,
-    seed: int,
-    quiet: bool,
-) -> StageResult:
-    """Train a stage several times from where the network stands; it ends in their mean."""
-    begun = {name: value.clone() for name, value in network.whole.state_dict().items()}
-    total: dict[str, Tensor] = {}
-    for draw in range(draws):
-        network.whole.load_state_dict(begun)
-        place = folder / f"draw-{draw + 1}"
-        result = train(place, seed=seed + _BETWEEN_DRAWS * draw, quiet=quiet)
-        for name, value in network.whole.state_dict().items():
-            total[name] = value.clone() if draw == 0 else total[name] + value
-    network.whole.load_state_dict(
-        {
-            name: value / draws if value.is_floating_point() else begun[name]
-            for name, value in total.items()
-        }
-    )
-    return result
 
 
 def _with_states(

@@ -191,7 +191,8 @@ def disturber(
     """A function of corpus name, place in the corpus and seed: that session as poorly transcribed.
 
     The weights of turns are those of the undisturbed corpus, and teachers (``taught``, by corpus
-    name as in :func:`prepare`) have heard the undisturbed session.
+    name as in :func:`prepare`; a corpus that is missing is learnt from its codes) have heard the
+    undisturbed session.
     """
     by_label = {
         name: label_weights(coded, balance=loss.balance) for name, coded in sessions.items()
@@ -204,7 +205,7 @@ def disturber(
             word_errors=_WORD_ERRORS,
             swapped_roles=_SWAPPED_ROLES,
         )
-        heard = None if taught is None else taught[name][place]
+        heard = taught[name][place] if taught and name in taught else None
         return _prepared(coded, tokenizer, packing, loss, by_label[name], heard)
 
     return disturbed

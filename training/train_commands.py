@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -205,6 +205,7 @@ def crossvalidate(
 
     tell = tell_or_not(quiet=quiet)
     sessions = corpora.load("annomi", annomi_file=annomi)
+    drawn = _corpora(settings, annomi, {}, tables=Tables(None, (), tell))
     if again:
         from alliance.training.recalibration import recalibrate
 
@@ -212,7 +213,7 @@ def crossvalidate(
     report = run(
         settings,
         sessions,
-        {"authored": corpora.authored(), "everyday": corpora.everyday()},
+        {name: coded for name, coded in drawn.items() if name != "annomi"},
         out,
         folds=chosen,
         teachers=teacher or (),
@@ -223,9 +224,6 @@ def crossvalidate(
         tell("the report is written once all five folds are done")
     else:
         tell(f"wrote {out / 'report.json'}")
-
-
-_BUILT_IN: Final = ("annomi", "authored", "everyday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,16 +276,19 @@ def _corpora(
     settings: "TrainingConfig", annomi: Path | None, given: Mapping[str, str], *, tables: Tables
 ) -> "dict[str, tuple[CodedSession, ...]]":
     """The corpora that the stages draw from, by name."""
+    from alliance.training.corpora import WRITTEN
+
+    built_in = (*WRITTEN, "annomi")
     wanted = dict.fromkeys(name for stage in settings.stages for name in stage.shares)
     out = {}
     for name in wanted:
         if name in given:
             out[name] = tables.load(given[name])
-        elif name in _BUILT_IN:
+        elif name in built_in:
             out[name] = tables.load(name, annomi)
         else:
             raise ConfigError(
-                f"a stage draws from {name!r}, which is none of {', '.join(_BUILT_IN)}; "
+                f"a stage draws from {name!r}, which is none of {', '.join(built_in)}; "
                 f"add --corpus {name}=PATH"
             )
     unused = [name for name in given if name not in wanted]

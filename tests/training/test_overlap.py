@@ -31,10 +31,12 @@ def test_a_run_of_words_is_found_whatever_its_case_and_punctuation() -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the tested corpora, which do not ship")
-def test_everyday_sessions_repeat_no_tested_text() -> None:
+@pytest.mark.parametrize("name", ["everyday", "quiet"])
+def test_sessions_of_our_own_repeat_no_tested_text(name: str) -> None:
     tested = [
         *corpora.load(f"annomi:{SHARED / 'annomi' / 'AnnoMI-simple.csv'}"),
         *corpora.coded_jsonl(SHARED / "failed_esconv" / "sessions.jsonl"),
     ]
-    assert len(repeated_turns(corpora.everyday(), tested, words=8)) <= SMALL_TALK
-    assert repeated_turns(corpora.everyday(), tested, words=12) == []
+    ours = corpora.load(name)
+    assert len(repeated_turns(ours, tested, words=8)) <= SMALL_TALK
+    assert repeated_turns(ours, tested, words=12) == []

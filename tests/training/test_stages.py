@@ -1,18 +1,16 @@
 """A network learns, stops, and goes on after a kill, on sessions made for the test."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from alliance.model.agreement import confusion_matrix, macro_f1
 from alliance.training import stages
-from alliance.training.config import StageConfig, TrainingConfig
+from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.network import build_network
 from alliance.training.stages import StageResult, train_network
@@ -123,42 +121,3 @@ def test_stop_after_ends_a_stage_early(
     config = dataclasses.replace(tiny_config, stages=(last,))
     _, (result,) = train_network(config, _corpora(coded_sessions), [], tmp_path, quiet=True)
     assert result == StageResult(epochs=2, score=None, scores=())
-
-
-def test_several_draws_end_in_the_mean_of_their_weights(
-    tiny_config: TrainingConfig,
-    coded_sessions: Make,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    once = dataclasses.replace(tiny_config.stages[1], patience=0)
-    twice = dataclasses.replace(once, draws=2)
-    corpora = _corpora(coded_sessions)
-
-    def run(stage: StageConfig, place: str) -> dict[str, torch.Tensor]:
-        config = dataclasses.replace(tiny_config, stages=(stage,))
-        network, _ = train_network(config, corpora, [], tmp_path / place, quiet=True)
-        return dict(network.model.state_dict())
-
-    one, whole = run(once, "one"), run(twice, "whole")
-    other = load_file(tmp_path / "whole" / "stage-1" / "draw-2" / "finished.safetensors")
-    name = "classifier.weight"
-    assert not torch.allclose(one[name], other[name], atol=1e-4)
-    for name, found in whole.items():
-        assert torch.allclose(found, (one[name] + other[name]) / 2, atol=1e-5), name
-
-    # A run that was killed between two draws does not train the first again.
-    killed = tmp_path / "killed" / "stage-1"
-    shutil.copytree(tmp_path / "whole" / "stage-1" / "draw-1", killed / "draw-1")
-    seeds: list[int] = []
-    plan = stages.TrainingPlan
-
-    def told(*args: Any, **kwargs: Any) -> Any:
-        seeds.append(kwargs["seed"])
-        return plan(*args, **kwargs)
-
-    monkeypatch.setattr(stages, "TrainingPlan", told)
-    resumed = run(twice, "killed")
-    assert len(seeds) == 1
-    for name, found in resumed.items():
-        assert torch.allclose(found, whole[name], atol=1e-5), name

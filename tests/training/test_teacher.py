@@ -216,9 +216,13 @@ def test_a_student_learns_what_its_teacher_says_not_what_is_coded(
 ) -> None:
     annomi, authored = coded_sessions(10, folds=5), coded_sessions(4, first=50)
     stage = dataclasses.replace(
-        tiny_config.stages[0], shares={"annomi": 1.0, "authored": 1.0}, disturbed_share=0.5
+        tiny_config.stages[0],
+        shares={"annomi": 1.0, "authored": 1.0, "quiet": 1.0},
+        disturbed_share=0.5,
     )
-    config = dataclasses.replace(_asking(tiny_config, 1.0), stages=(stage,), quantise="none")
+    config = dataclasses.replace(
+        _asking(tiny_config, 1.0), stages=(stage,), untaught=("quiet",), quantise="none"
+    )
     seen: list[Any] = []
     train = crossvalidation.train_network
 
@@ -229,14 +233,15 @@ def test_a_student_learns_what_its_teacher_says_not_what_is_coded(
     monkeypatch.setattr(crossvalidation, "train_network", watching)
 
     def run(folder: str, **options: Any) -> Any:
-        own = {"authored": authored, "everyday": coded_sessions(1, first=90)}
+        own = {name: coded_sessions(1, first=90) for name in ("everyday", "quiet")}
+        own["authored"] = authored
         return crossvalidate(
             config, annomi, own, tmp_path / folder, folds=[1], tell=_silent, quiet=True, **options
         )
 
     assert run("student", teachers=[teacher]) is None
     ((corpora, taught),) = seen
-    assert set(taught) == {"annomi", "authored"}  # no stage draws from the third
+    assert set(taught) == {"annomi", "authored"}  # no stage draws from one of the rest
     assert {coded.fold for coded in corpora["annomi"]} == {0, 3, 4}
     assert [len(said) for said in taught["annomi"]] == [len(coded) for coded in corpora["annomi"]]
     kept = {path.name for path in (tmp_path / "student" / "fold-1" / "teacher").iterdir()}

@@ -13,7 +13,7 @@ from alliance.training.corpora.annomi_source import (
     fetch_annomi,
 )
 from alliance.training.corpora.coded import CodedSession
-from alliance.training.corpora.coded_lines import authored, coded_jsonl, everyday
+from alliance.training.corpora.coded_lines import WRITTEN, authored, coded_jsonl, everyday, quiet
 from alliance.training.corpora.coded_tables import CodedTable, coded_table
 from alliance.training.corpora.hf_dataset import from_dataset, to_dataset
 from alliance.training.corpora.specs import load
@@ -21,6 +21,7 @@ from alliance.training.corpora.specs import load
 __all__ = [
     "ANNOMI_SHA256",
     "ANNOMI_URL",
+    "WRITTEN",
     "CodedSession",
     "CodedTable",
     "annomi",
@@ -34,5 +35,6 @@ __all__ = [
     "fetch_annomi",
     "from_dataset",
     "load",
+    "quiet",
     "to_dataset",
 ]

@@ -1,10 +1,10 @@
 """Coded sessions as JSON lines: one session a line, each turn with its codes."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alliance.model.codebook import Marker
 from alliance.model.errors import TranscriptError
@@ -46,8 +46,7 @@ def authored() -> tuple[CodedSession, ...]:
     are ``setting``, ``client``, ``pattern`` and ``style`` of the card the session was written
     from. See ``data_cards/authored.md``.
     """
-    file = resources.files("alliance.training.corpora") / "authored.jsonl"
-    return _read_all(file.read_bytes(), source="authored.jsonl")
+    return _shipped("authored.jsonl")
 
 
 def everyday() -> tuple[CodedSession, ...]:
@@ -55,8 +54,29 @@ def everyday() -> tuple[CodedSession, ...]:
 
     Codings and facts as in :func:`authored`. See ``data_cards/everyday.md``.
     """
-    file = resources.files("alliance.training.corpora") / "everyday.jsonl"
-    return _read_all(file.read_bytes(), source="everyday.jsonl")
+    return _shipped("everyday.jsonl")
+
+
+def quiet() -> tuple[CodedSession, ...]:
+    """Sessions written for this project, of clients who withdraw in few words, and of clients who
+    say the same words without withdrawing (licence CC BY 4.0).
+
+    Codings and facts as in :func:`authored`. See ``data_cards/quiet.md``.
+    """
+    return _shipped("quiet.jsonl")
+
+
+WRITTEN: Final[Mapping[str, Callable[[], tuple[CodedSession, ...]]]] = {
+    "authored": authored,
+    "everyday": everyday,
+    "quiet": quiet,
+}
+"""The corpora that were written for this project and ship with it, by name."""
+
+
+def _shipped(name: str) -> tuple[CodedSession, ...]:
+    file = resources.files("alliance.training.corpora") / name
+    return _read_all(file.read_bytes(), source=name)
 
 
 def _read_all(content: bytes, *, source: str | Path) -> tuple[CodedSession, ...]:

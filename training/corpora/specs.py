@@ -10,7 +10,7 @@ from alliance.model.errors import InputError
 from alliance.model.formats import RoleMap
 from alliance.training.corpora.annomi_source import annomi
 from alliance.training.corpora.coded import CodedSession
-from alliance.training.corpora.coded_lines import authored, coded_jsonl, everyday
+from alliance.training.corpora.coded_lines import WRITTEN, coded_jsonl
 from alliance.training.corpora.coded_tables import coded_table
 
 _JSON_LINES: Final = (".jsonl", ".ndjson")
@@ -27,8 +27,8 @@ def load(
     """Loads the corpus that ``spec`` names.
 
     Args:
-        spec: ``authored``, ``everyday``, ``annomi``, ``annomi:PATH``, the path of a JSON-lines
-            file of coded sessions (:func:`alliance.training.corpora.coded_jsonl`), or that of a
+        spec: one of :data:`WRITTEN`, ``annomi``, ``annomi:PATH``, the path of a JSON-lines file
+            of coded sessions (:func:`alliance.training.corpora.coded_jsonl`), or that of a
             table of turns with their codes (:func:`alliance.training.corpora.coded_table`).
         annomi_file: AnnoMI-simple.csv, for plain ``annomi``; by default
             :func:`alliance.training.corpora.annomi_path`.
@@ -40,17 +40,15 @@ def load(
         InputError: if no such corpus is found, or it cannot be read.
     """
     name, colon, path = spec.partition(":")
-    if spec == "authored":
-        return authored()
-    if spec == "everyday":
-        return everyday()
+    if spec in WRITTEN:
+        return WRITTEN[spec]()
     if name == "annomi":
         return annomi(Path(path)) if colon else annomi(annomi_file)
     file = Path(spec)
     if not file.is_file():
         raise InputError(
-            f"expected 'authored', 'everyday', 'annomi', 'annomi:PATH', or the path of a table of "
-            f"coded turns or of JSON lines of coded sessions, found {spec!r}; check the name"
+            f"expected {', '.join(WRITTEN)}, annomi, annomi:PATH, or the path of a table of coded "
+            f"turns or of JSON lines of coded sessions, found {spec!r}; check the name"
         )
     if holds_sessions(file):
         return coded_jsonl(file)
