@@ -8,20 +8,17 @@ import numpy as np
 
 from alliance.model.backend import Backend, Features, Logits
 from alliance.model.calibration import (
-    LABEL_OF_CODE,
     Calibration,
     Floats,
     code_probabilities,
     label_probabilities,
-    legal_codes,
 )
-from alliance.model.codebook import LABELS, MARKER_ORDER
+from alliance.model.codebook import MARKER_ORDER
 from alliance.model.decision import DecisionPolicy, Rules
 from alliance.model.labelled import (
     LabelledSession,
     LabelledTurn,
     ModelInfo,
-    Probabilities,
     Purpose,
     unlabelled_reason,
 )
@@ -40,6 +37,7 @@ from alliance.model.scores import SessionScores, chosen_rows, joined, pool_turns
 from alliance.model.session import Session, Turn
 from alliance.model.session_layer import SessionLayer
 from alliance.model.tokens import TurnTokenizer
+from alliance.model.turn_labels import label_turns
 
 _CHUNK: Final = 16  # turns tokenised at once while a causal window is filled backwards
 
@@ -180,24 +178,27 @@ class RuptureClassifier:
             For each purpose exactly what :meth:`label` gives for it.
         """
         scores = self.score(session, causal=causal)
+        rules = self._rules(causal=causal)
         made = {}
         for purpose in purposes:
             if causal:
                 # One by one, as live: in arrays of another size numbers may differ in the last
                 # digit.
                 turns = [
-                    self._decide(
+                    label_turns(
                         [turn],
                         scores.logits[[index]],
                         scores.truncated[index : index + 1],
-                        purpose,
+                        rules=rules,
+                        purpose=purpose,
                         first=index,
-                        causal=True,
                     )[0]
                     for index, turn in enumerate(session.turns)
                 ]
             else:
-                turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
+                turns = label_turns(
+                    session.turns, scores.logits, scores.truncated, rules=rules, purpose=purpose
+                )
             info = ModelInfo(self.name, purpose, causal=causal)
             made[purpose] = LabelledSession(session, tuple(turns), info)
         return made
@@ -217,13 +218,13 @@ class RuptureClassifier:
             ValueError: if there are no turns.
         """
         scores = self.score_last(turns)
-        (labelled,) = self._decide(
+        (labelled,) = label_turns(
             turns[-1:],
             scores.logits,
             scores.truncated,
-            purpose,
+            rules=self._rules(causal=True),
+            purpose=purpose,
             first=len(turns) - 1,
-            causal=True,
         )
         return labelled
 
@@ -294,7 +295,13 @@ class RuptureClassifier:
             purpose: as in :meth:`label`.
         """
         scores = self.scores(session, plan, pooled)
-        turns = self._decide(session.turns, scores.logits, scores.truncated, purpose)
+        turns = label_turns(
+            session.turns,
+            scores.logits,
+            scores.truncated,
+            rules=self._rules(causal=False),
+            purpose=purpose,
+        )
         return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
 
     def score_last(self, turns: Sequence[Turn]) -> SessionScores:
@@ -372,52 +379,6 @@ class RuptureClassifier:
             encoded_tokens=encoded_tokens,
         )
 
-    def _decide(
-        self,
-        turns: Sequence[Turn],
-        logits: Logits,
-        truncated: Sequence[bool],
-        purpose: Purpose,
-        *,
-        first: int = 0,
-        causal: bool = False,
-    ) -> list[LabelledTurn]:
-        """Calibrate and decide; ``first`` is the place of the first turn in the session."""
-        roles = [turn.role for turn in turns]
-        legal = legal_codes(roles)
-        codes = code_probabilities(logits, roles)
-        raw = label_probabilities(codes)
-        rules = self._rules(causal=causal)
-        calibrated = rules.calibration(raw)
-        decided, abstained = rules.decision.rule(purpose)(calibrated)
-        labelled = []
-        for row, turn in enumerate(turns):
-            reason = unlabelled_reason(turn)
-            if reason is not None:
-                labelled.append(
-                    LabelledTurn(
-                        first + row, turn, truncated=truncated[row], unlabelled_reason=reason
-                    )
-                )
-                continue
-            place = int(decided[row])
-            share = np.where((place == LABEL_OF_CODE) & legal[row], codes[row], -1.0)
-            best = int(share.argmax())
-            p_label = calibrated[row, place]
-            labelled.append(
-                LabelledTurn(
-                    first + row,
-                    turn,
-                    label=LABELS[place],
-                    probabilities=_probabilities(calibrated[row]),
-                    marker=MARKER_ORDER[best],
-                    p_marker=_within(share[best], raw[row, place]) * float(p_label),
-                    abstained=bool(abstained[row]),
-                    truncated=truncated[row],
-                )
-            )
-        return labelled
-
     def _rules(self, *, causal: bool) -> Rules:
         if causal and self.causal is not None:
             return self.causal
@@ -447,13 +408,3 @@ class RuptureClassifier:
 def shipped_weights() -> Path:
     """The folder of the weights that come with the package."""
     return Path(__file__).parent / "weights"
-
-
-def _probabilities(row: Floats) -> Probabilities:
-    alliance_positive, withdrawal, confrontation, neutral = (float(p) for p in row)
-    return Probabilities(alliance_positive, withdrawal, confrontation, neutral)
-
-
-def _within(part: float, whole: float) -> float:
-    """A code's share of its label (0-1), also where both have underflowed to zero."""
-    return float(min(1.0, part / whole)) if whole > 0 else 0.0
