@@ -15,10 +15,12 @@ from typing import Any, Final
 
 from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.classifier import RuptureClassifier
+from alliance.model.decision import Rules
 from alliance.model.memory import peak_memory_mb
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
     FOLDS,
+    UNCALIBRATED_CAUSAL,
     Tell,
     machine,
     out_of_fold,
@@ -245,9 +247,16 @@ def _out_of_fold(
         if not path.is_file():
             tell(f"{mode} mode: fold {fold}")
             started = time.monotonic()
-            classifier = RuptureClassifier.load(folder / f"fold-{fold}" / "model", threads=threads)
-            _, _, test = split(annomi, fold)
-            collect(classifier, test, causal=mode == "causal", shown=shown).save(path)
+            classifier = RuptureClassifier.load(path.parent / "model", threads=threads)
+            raw = path.parent / UNCALIBRATED_CAUSAL
+            if mode == "causal" and raw.is_file():
+                # Labelled so already, turn by turn, which takes long.
+                rules = classifier.causal or Rules(classifier.calibration, classifier.decision)
+                made = Predictions.load(raw).decided_by(rules)
+            else:
+                _, _, test = split(annomi, fold)
+                made = collect(classifier, test, causal=mode == "causal", shown=shown)
+            made.save(path)
             _note(folder, f"{mode}, fold {fold}", started)
         parts.append(Predictions.load(path))
     return concatenate(parts)

@@ -18,10 +18,12 @@ from alliance.serve.main import app
 from alliance.training import corpora
 from alliance.training.card_figures import card_figures, outside_figures
 from alliance.training.cards import fill_cards
+from alliance.training.causal import uncalibrated
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
+from alliance.training.crossvalidation import UNCALIBRATED_CAUSAL
 from alliance.training.evaluation.judged import judged_markdown
-from alliance.training.evaluation.predictions import collect
+from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.rivals.making import RIVALS
 
 Make = Callable[..., list[CodedSession]]
@@ -101,6 +103,22 @@ def test_every_part_is_made_once(finished: Path, coded_sessions: Make, measured:
     _make(finished, coded_sessions, tell=told.append)
     assert "causal mode: fold 3" in told
     assert len(told) == 3
+
+
+def test_causal_labels_that_wait_for_their_calibration_are_not_made_anew(
+    finished: Path, coded_sessions: Make, measured: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make(finished, coded_sessions, tell=_silent)
+    labelled = Predictions.load(finished / "fold-2" / "test-causal.npz")
+    (finished / "fold-2" / "test-causal.npz").unlink()
+    test = [coded for coded in coded_sessions(15, folds=5) if coded.fold == 2]
+    uncalibrated(STUB, test, causal=True).save(finished / "fold-2" / UNCALIBRATED_CAUSAL)
+    monkeypatch.setattr("alliance.training.card_figures.collect", None)  # whoever labels now fails
+    _make(finished, coded_sessions, tell=_silent)
+    decided = Predictions.load(finished / "fold-2" / "test-causal.npz")
+    assert decided.probabilities == pytest.approx(labelled.probabilities, abs=1e-6)
+    assert (decided.predicted == labelled.predicted).all()
+    assert (decided.abstained == labelled.abstained).all()
 
 
 def test_modes_are_held_against_the_full_one(report: dict[str, Any]) -> None:

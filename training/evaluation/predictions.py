@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from alliance.model.agreement import Bools, Floats, Ints
 from alliance.model.codebook import LABELS, MARKER_ORDER, Label, Marker, Role
+from alliance.model.decision import Rules
 from alliance.model.errors import InputError
 from alliance.model.labelled import LabelledSession, Purpose
 from alliance.model.session import Session
@@ -118,6 +119,27 @@ class Predictions:
             session_ids=self.session_ids,
             no_words=self.no_words,
             **{name: getattr(self, name)[chosen] for name in _ARRAYS},
+        )
+
+    def decided_by(self, rules: Rules, *, purpose: Purpose = Purpose.RESEARCH) -> "Predictions":
+        """The same turns calibrated and decided by rules, as a model that has them would.
+
+        Args:
+            rules: calibration and thresholds, for probabilities that are not yet calibrated.
+            purpose: whose thresholds decide.
+
+        Returns:
+            With new probabilities and labels, and without markers: which code is likeliest within
+            another label is not known any more.
+        """
+        probabilities = rules.calibration(self.probabilities)
+        predicted, abstained = rules.decision.rule(purpose)(probabilities)
+        return replace(
+            self,
+            probabilities=probabilities,
+            predicted=predicted.astype(np.int64),
+            abstained=abstained,
+            predicted_marker=np.full(len(self), NONE, dtype=np.int64),
         )
 
     def save(self, path: Path) -> None:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.decision import DecisionPolicy
+from alliance.model.decision import DecisionPolicy, Rules
 from alliance.model.errors import ConfigError, InputError
 from alliance.model.labelled import Purpose
 from alliance.training.base import find_base
@@ -25,14 +23,13 @@ from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import FOLDS, IMITATED, Tell, same_recipe, split
 from alliance.training.embeddings import embed_each
 from alliance.training.evaluation.predictions import (
-    NONE,
     Classifier,
     Predictions,
     collect,
     concatenate,
 )
 from alliance.training.files import write_json
-from alliance.training.fitting import fit_calibration, fit_decision
+from alliance.training.fitting import fit
 from alliance.training.imitation import reader
 from alliance.training.rivals import baseline, frozen, sequence
 from alliance.training.rivals.plain import Majority
@@ -106,17 +103,7 @@ def decided(
     Returns:
         The same turns with new probabilities and labels, and without markers.
     """
-    calibration = fit_calibration(dev.probabilities, dev.gold)
-    policy = fit_decision(calibration(dev.probabilities), dev.gold)
-    probabilities = calibration(raw.probabilities)
-    predicted, abstained = policy.rule(purpose)(probabilities)
-    return dataclasses.replace(
-        raw,
-        probabilities=probabilities,
-        predicted=predicted.astype(np.int64),
-        abstained=abstained,
-        predicted_marker=np.full(len(raw), NONE, dtype=np.int64),
-    )
+    return raw.decided_by(Rules(*fit(dev.probabilities, dev.gold)), purpose=purpose)
 
 
 def make_rivals(
