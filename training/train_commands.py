@@ -204,8 +204,8 @@ def crossvalidate(
     from alliance.training.crossvalidation import crossvalidate as run
 
     tell = tell_or_not(quiet=quiet)
-    sessions = corpora.load("annomi", annomi_file=annomi)
-    drawn = _corpora(settings, annomi, {}, tables=Tables(None, (), tell))
+    drawn = _corpora(settings, annomi, None, tables=Tables(None, (), tell))
+    sessions = drawn.pop("annomi", None) or corpora.load("annomi", annomi_file=annomi)
     if again:
         from alliance.training.recalibration import recalibrate
 
@@ -213,7 +213,7 @@ def crossvalidate(
     report = run(
         settings,
         sessions,
-        {name: coded for name, coded in drawn.items() if name != "annomi"},
+        drawn,
         out,
         folds=chosen,
         teachers=teacher or (),
@@ -273,31 +273,33 @@ def _given(named: Sequence[str]) -> dict[str, str]:
 
 
 def _corpora(
-    settings: "TrainingConfig", annomi: Path | None, given: Mapping[str, str], *, tables: Tables
+    settings: "TrainingConfig",
+    annomi: Path | None,
+    given: Mapping[str, str] | None,
+    *,
+    tables: Tables,
 ) -> "dict[str, tuple[CodedSession, ...]]":
-    """The corpora that the stages draw from, by name."""
+    """The corpora that the stages draw from, by name; ``given`` is None where none can be."""
     from alliance.training.corpora import WRITTEN
 
     built_in = (*WRITTEN, "annomi")
     wanted = dict.fromkeys(name for stage in settings.stages for name in stage.shares)
-    out = {}
     for name in wanted:
-        if name in given:
-            out[name] = tables.load(given[name])
-        elif name in built_in:
-            out[name] = tables.load(name, annomi)
-        else:
+        if name not in built_in and name not in (given or ()):
             raise ConfigError(
                 f"a stage draws from {name!r}, which is none of {', '.join(built_in)}; "
-                f"add --corpus {name}=PATH"
+                + ("name one of these" if given is None else f"add --corpus {name}=PATH")
             )
-    unused = [name for name in given if name not in wanted]
+    unused = [name for name in given or () if name not in wanted]
     if unused:
         raise ConfigError(
             f"--corpus names {unused[0]!r}, but no stage draws from it; stages draw from "
             f"{', '.join(wanted)}"
         )
-    return out
+    return {
+        name: tables.load(given[name]) if given and name in given else tables.load(name, annomi)
+        for name in wanted
+    }
 
 
 def _fold_numbers(text: str) -> list[int]:
