@@ -178,7 +178,7 @@ class RuptureClassifier:
             For each purpose exactly what :meth:`label` gives for it.
         """
         scores = self.score(session, causal=causal)
-        rules = self._rules(causal=causal)
+        rules = self.rules(causal=causal)
         made = {}
         for purpose in purposes:
             if causal:
@@ -222,7 +222,7 @@ class RuptureClassifier:
             turns[-1:],
             scores.logits,
             scores.truncated,
-            rules=self._rules(causal=True),
+            rules=self.rules(causal=True),
             purpose=purpose,
             first=len(turns) - 1,
         )
@@ -299,7 +299,7 @@ class RuptureClassifier:
             session.turns,
             scores.logits,
             scores.truncated,
-            rules=self._rules(causal=False),
+            rules=self.rules(causal=False),
             purpose=purpose,
         )
         return LabelledSession(session, tuple(turns), ModelInfo(self.name, purpose))
@@ -379,7 +379,8 @@ class RuptureClassifier:
             encoded_tokens=encoded_tokens,
         )
 
-    def _rules(self, *, causal: bool) -> Rules:
+    def rules(self, *, causal: bool = False) -> Rules:
+        """How its raw probabilities become labels, in full or in causal mode."""
         if causal and self.causal is not None:
             return self.causal
         return Rules(self.calibration, self.decision)
@@ -398,7 +399,7 @@ class RuptureClassifier:
             Shape (turns, 4), in the order of ``LABELS``.
         """
         codes = code_probabilities(logits, [turn.role for turn in turns])
-        return self._rules(causal=causal).calibration(label_probabilities(codes))
+        return self.rules(causal=causal).calibration(label_probabilities(codes))
 
     def encode(self, turns: Sequence[Turn]) -> list[EncodedTurn]:
         """The turns as this model's token numbers."""

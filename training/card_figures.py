@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.decision import Rules
 from alliance.model.memory import peak_memory_mb
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
@@ -251,8 +250,7 @@ def _out_of_fold(
             raw = path.parent / UNCALIBRATED_CAUSAL
             if mode == "causal" and raw.is_file():
                 # Labelled so already, turn by turn, which takes long.
-                rules = classifier.causal or Rules(classifier.calibration, classifier.decision)
-                made = Predictions.load(raw).decided_by(rules)
+                made = Predictions.load(raw).decided_by(classifier.rules(causal=True))
             else:
                 _, _, test = split(annomi, fold)
                 made = collect(classifier, test, causal=mode == "causal", shown=shown)

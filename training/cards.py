@@ -168,10 +168,12 @@ def annomi_without_text() -> tuple[CodedSession, ...]:
 
 
 def _shipped_blocks() -> dict[str, Callable[[], str]]:
-    return {
-        **{k: v for name, read in WRITTEN.items() for k, v in corpus_blocks(name, read()).items()},
-        **corpus_blocks("annomi", annomi_without_text()),
-    }
+    corpora = {name: read() for name, read in WRITTEN.items()}
+    corpora["annomi"] = annomi_without_text()
+    blocks: dict[str, Callable[[], str]] = {}
+    for name, sessions in corpora.items():
+        blocks |= corpus_blocks(name, sessions)
+    return blocks
 
 
 def _report_blocks(folder: Path) -> dict[str, Callable[[], str]]:

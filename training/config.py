@@ -268,11 +268,17 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "bf16", "fp32"):
             raise ConfigError(f"precision is 'auto', 'bf16' or 'fp32', got {self.precision!r}")
-        object.__setattr__(self, "untaught", tuple(self.untaught))
         if self.quantise not in ("int8", "none"):
             raise ConfigError(f"quantise is 'int8' or 'none', got {self.quantise!r}")
         if not self.stages:
             raise ConfigError("a run has at least one [[stages]] section, got none")
+        object.__setattr__(self, "untaught", tuple(self.untaught))
+        for name in self.untaught:
+            if not any(name in stage.shares for stage in self.stages):
+                raise ConfigError(
+                    f"untaught is a list of corpora that stages draw from, got {name!r}, from "
+                    f"which none does"
+                )
         if self.session.hidden and not self.stages[-1].in_session:
             raise ConfigError(
                 "the last stage trains the layer over the session, found in_session = false"

@@ -59,7 +59,7 @@ def learning_curve(
     except ValueError as error:
         raise ConfigError(f"--sizes: expected numbers such as 5,10,20, found '{sizes}'") from error
     sessions = Tables(code_map, role or (), tell).load(corpus)
-    ours = [s for read in corpora.WRITTEN.values() for s in read()] if beside else []
+    ours = (*corpora.authored(), *corpora.everyday()) if beside else ()
     points = run(sessions, beside=ours, sizes=chosen, draws=draws, seed=seed, tell=tell)
     if output is not None:
         write_json(output, {"corpus": Path(corpus).name, "points": [p.to_dict() for p in points]})

@@ -283,23 +283,21 @@ def _corpora(
     from alliance.training.corpora import WRITTEN
 
     built_in = (*WRITTEN, "annomi")
+    paths = given or {}
     wanted = dict.fromkeys(name for stage in settings.stages for name in stage.shares)
     for name in wanted:
-        if name not in built_in and name not in (given or ()):
+        if name not in built_in and name not in paths:
             raise ConfigError(
                 f"a stage draws from {name!r}, which is none of {', '.join(built_in)}; "
                 + ("name one of these" if given is None else f"add --corpus {name}=PATH")
             )
-    unused = [name for name in given or () if name not in wanted]
+    unused = [name for name in paths if name not in wanted]
     if unused:
         raise ConfigError(
             f"--corpus names {unused[0]!r}, but no stage draws from it; stages draw from "
             f"{', '.join(wanted)}"
         )
-    return {
-        name: tables.load(given[name]) if given and name in given else tables.load(name, annomi)
-        for name in wanted
-    }
+    return {name: tables.load(paths.get(name, name), annomi) for name in wanted}
 
 
 def _fold_numbers(text: str) -> list[int]:

@@ -25,18 +25,13 @@ def classifier(stub: Path) -> RuptureClassifier:
 @pytest.fixture
 def contextual(classifier: RuptureClassifier) -> RuptureClassifier:
     """The stub, but a token hears what is said elsewhere in its window as well."""
-    inner = classifier._backend
+    inner = classifier.backend
 
     def backend(ids: TokenIds) -> Logits:
         votes = inner(ids)
         return np.asarray(votes + 2 * votes.mean(axis=0, keepdims=True), dtype=np.float32)
 
-    return RuptureClassifier(
-        classifier.name,
-        tokenizer=classifier._tokenizer,
-        backend=backend,
-        packing=classifier.packing,
-    )
+    return classifier.with_backend(backend)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,11 @@ def over_session(layered: Path) -> RuptureClassifier:
     return RuptureClassifier.load(layered, threads=1)
 
 
+@pytest.fixture
+def occlusion(over_session: RuptureClassifier, long_session: Callable[..., Session]) -> Occlusion:
+    return Occlusion(over_session, over_session.label(long_session(60)))
+
+
 def by_hand(
     classifier: RuptureClassifier, labelled: LabelledSession, others: dict[int, str]
 ) -> list[Floats]:
@@ -62,12 +67,11 @@ def test_under_a_layer_with_nothing_left_out_it_is_the_label_that_was_given(
 
 
 def test_under_a_layer_all_windows_count_that_hold_what_is_left_out(
-    over_session: RuptureClassifier, long_session: Callable[..., Session]
+    over_session: RuptureClassifier, occlusion: Occlusion
 ) -> None:
-    session = long_session(60)
-    labelled = over_session.label(session)
+    labelled = occlusion.labelled
+    session = labelled.session
     plan = over_session.plan(session)
-    occlusion = Occlusion(over_session, labelled)
     holding = [
         sum(window.first <= place < window.stop for window in plan.windows) for place in range(60)
     ]
@@ -87,15 +91,11 @@ def test_under_a_layer_all_windows_count_that_hold_what_is_left_out(
 
 
 def test_under_a_layer_what_a_turn_costs(
-    over_session: RuptureClassifier, long_session: Callable[..., Session]
+    over_session: RuptureClassifier, occlusion: Occlusion
 ) -> None:
-    session = long_session(60)
-    labelled = over_session.label(session)
-    plan = over_session.plan(session)
-    occlusion = Occlusion(over_session, labelled)
-    index = [turn for turn, _, _ in labels(labelled)][20]
+    index = [turn for turn, _, _ in labels(occlusion.labelled)][20]
     found = explain_turn(occlusion, index)
-    before = len(plan.windows)
+    before = len(over_session.plan(occlusion.labelled.session).windows)
     assert before < occlusion.readings <= before + 2 * (WORD_READINGS + BEFORE + AFTER + 3)
     first = occlusion.readings
     assert explain_turn(occlusion, index) == found

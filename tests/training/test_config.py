@@ -33,6 +33,8 @@ def test_a_file_names_only_what_it_changes(tmp_path: Path) -> None:
         ("precision = 'fp16'", "precision is 'auto', 'bf16' or 'fp32', got 'fp16'"),
         ("quantise = 'int4'", "got 'int4'"),
         ("stages = []", "at least one"),
+        ("untaught = ['absent']", "stages draw from, got 'absent'"),
+        ("untaught = 'authored'", "a list of corpora that stages draw from, got 'a'"),
         ("[[stages]]\nepochs = 3", r"\[\[stages\]\].*shares"),
         ("[[stages]]\nshares = {annomi = 1.0}\nepochs = 0", "at least one epoch, got 0"),
         ("[[stages]]\nshares = {annomi = 1.5}", "shares lie between 0 and 1"),
