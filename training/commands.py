@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 
+# What our own corpora are; told without loading them.
+_WRITTEN = {
+    "authored": "sessions written for this project (CC BY 4.0)",
+    "everyday": "more of them, in plain everyday talk (CC BY 4.0)",
+    "quiet": "more, of clients who withdraw in few words (CC BY 4.0)",
+    "varied": "more, in many settings and kinds of English (CC BY 4.0)",
+    "registers": "more, to test on, in settings of their own (CC BY 4.0)",
+}
+_NAMED = ", ".join((*_WRITTEN, "annomi"))
+
 AnnomiOption = Annotated[
     Path | None,
     typer.Option(
@@ -40,13 +50,7 @@ def list_corpora(annomi: AnnomiOption = None) -> None:
     file = annomi or annomi_path()
     there = f"at {file}" if file.is_file() else "not fetched: alliance corpora fetch annomi"
     for name, about, where in (
-        ("authored", "sessions written for this project (CC BY 4.0)", "ships with the package"),
-        ("everyday", "more of them, in plain everyday talk (CC BY 4.0)", "ships with the package"),
-        (
-            "quiet",
-            "more, of clients who withdraw in few words (CC BY 4.0)",
-            "ships with the package",
-        ),
+        *((name, about, "ships with the package") for name, about in _WRITTEN.items()),
         ("annomi", "motivational-interviewing demonstrations (codes CC BY 4.0)", there),
         ("PATH", "a JSON-lines file of coded sessions", "yours"),
     ):
@@ -75,9 +79,7 @@ def fetch_corpus(
 
 @corpora.command("show")
 def show_corpus(
-    corpus: Annotated[
-        str, typer.Argument(metavar="CORPUS", help="authored, everyday, quiet, annomi or a file.")
-    ],
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS", help=f"{_NAMED} or a file.")],
     annomi: AnnomiOption = None,
 ) -> None:
     """Show what a corpus holds and how far its coders agree, as Markdown tables."""
@@ -96,8 +98,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="CORPUS",
-            help="authored, everyday, quiet, annomi, a table of coded turns, or JSON lines of "
-            "coded sessions.",
+            help=f"{_NAMED}, a table of coded turns, or JSON lines of coded sessions.",
         ),
     ],
     code_map: CodeMap = None,

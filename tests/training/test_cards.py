@@ -218,7 +218,8 @@ def test_a_malformed_corpus_option_is_refused(app: typer.Typer) -> None:
 
 def test_corpora_lists_and_shows(app: typer.Typer, few_sessions: Path, tmp_path: Path) -> None:
     listed = CliRunner().invoke(app, ["corpora", "list", "--annomi", str(tmp_path / "none.csv")])
-    assert "authored" in listed.stdout
+    named = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert named == [*corpora.WRITTEN, "annomi", "PATH"]
     assert "alliance corpora fetch annomi" in listed.stdout
     shown = CliRunner().invoke(app, ["corpora", "show", str(few_sessions)])
     assert "24 coded turns in 4 sessions." in shown.stdout

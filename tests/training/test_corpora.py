@@ -82,14 +82,21 @@ def test_authored_holds_what_its_card_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "turns"), [("everyday", 204, 9311), ("quiet", 104, 6052)]
+    ("name", "count", "turns"),
+    [
+        ("everyday", 204, 9311),
+        ("quiet", 104, 6052),
+        ("varied", 94, 5422),
+        ("registers", 48, 2720),
+    ],
 )
 def test_later_sessions_hold_what_their_card_says(name: str, count: int, turns: int) -> None:
     sessions = corpora.load(name)
     assert (len(sessions), sum(len(s) for s in sessions)) == (count, turns)
     assert all(set(s.facts) == {"setting", "client", "pattern", "style"} for s in sessions)
     assert all(None not in s.coder_a and None not in s.coder_b for s in sessions)
-    assert sum(s.coder_a != s.coder_b for s in sessions) > 90  # not one coding read twice
+    # Not one coding read twice.
+    assert sum(s.coder_a != s.coder_b for s in sessions) > count * 0.4
     others = [s for other, read in corpora.WRITTEN.items() if other != name for s in read()]
     assert not {s.id for s in sessions} & {s.id for s in others}
 

@@ -13,7 +13,15 @@ from alliance.training.corpora.annomi_source import (
     fetch_annomi,
 )
 from alliance.training.corpora.coded import CodedSession
-from alliance.training.corpora.coded_lines import WRITTEN, authored, coded_jsonl, everyday, quiet
+from alliance.training.corpora.coded_lines import (
+    WRITTEN,
+    authored,
+    coded_jsonl,
+    everyday,
+    quiet,
+    registers,
+    varied,
+)
 from alliance.training.corpora.coded_tables import CodedTable, coded_table
 from alliance.training.corpora.hf_dataset import from_dataset, to_dataset
 from alliance.training.corpora.specs import load
@@ -36,5 +44,7 @@ __all__ = [
     "from_dataset",
     "load",
     "quiet",
+    "registers",
     "to_dataset",
+    "varied",
 ]

@@ -66,10 +66,30 @@ def quiet() -> tuple[CodedSession, ...]:
     return _shipped("quiet.jsonl")
 
 
+def varied() -> tuple[CodedSession, ...]:
+    """Sessions written for this project, in some hundred settings of helping talk and many kinds of
+    English (licence CC BY 4.0).
+
+    Codings and facts as in :func:`authored`. See ``data_cards/varied.md``.
+    """
+    return _shipped("varied.jsonl")
+
+
+def registers() -> tuple[CodedSession, ...]:
+    """Sessions written for this project, to test on: settings and registers that none of the others
+    has (licence CC BY 4.0).
+
+    Codings and facts as in :func:`authored`. See ``data_cards/registers.md``.
+    """
+    return _shipped("registers.jsonl")
+
+
 WRITTEN: Final[Mapping[str, Callable[[], tuple[CodedSession, ...]]]] = {
     "authored": authored,
     "everyday": everyday,
     "quiet": quiet,
+    "varied": varied,
+    "registers": registers,
 }
 """The corpora that were written for this project and ship with it, by name."""
 
