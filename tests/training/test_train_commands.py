@@ -72,7 +72,7 @@ def test_settings_can_be_printed() -> None:
     ("words", "told"),
     [
         (["train", "SETTINGS"], "add --corpus mine=PATH"),
-        (["crossvalidate", "SETTINGS"], "quiet, annomi; name one of these"),
+        (["crossvalidate", "SETTINGS"], "registers, annomi; name one of these"),
         (["train", "SETTINGS", "--corpus", "mine="], "expects PATH or NAME=PATH, got 'mine='"),
         (["train", "--corpus", "a.csv", "--corpus", "b.csv"], "--corpus names 'own' twice"),
         (["train", "absent.toml"], "absent.toml: expected a training configuration, found none"),
