@@ -28,10 +28,11 @@ _OF_SPEAKER: Final = (
 _OF_LABEL: Final = ("support", "few", "precision", "recall", "f1", "coders_f1")
 _CROSS_VALIDATION: Final = "cross-validation.json"
 _UNSEEN: Final = "sessions of a corpus that the model was never trained or tuned on"
-_OF_OUR_OWN: Final = {
-    "quiet": f"{_UNSEEN}; they were written by a language model in the manner of its training "
-    "sessions, and are easier for it than what people say"
-}
+_OF_OUR_OWN: Final = dict.fromkeys(
+    ("quiet", "registers"),
+    f"{_UNSEEN}; they were written by a language model in the manner of its training sessions, and "
+    "are easier for it than what people say",
+)
 
 
 def shipped_figures() -> dict[str, Any]:
