@@ -67,8 +67,8 @@ def quiet() -> tuple[CodedSession, ...]:
 
 
 def varied() -> tuple[CodedSession, ...]:
-    """Sessions written for this project, in some hundred settings of helping talk and many kinds of
-    English (licence CC BY 4.0).
+    """Sessions written for this project, in 94 settings of helping talk and many kinds of English
+    (licence CC BY 4.0).
 
     Codings and facts as in :func:`authored`. See ``data_cards/varied.md``.
     """
@@ -76,7 +76,7 @@ def varied() -> tuple[CodedSession, ...]:
 
 
 def registers() -> tuple[CodedSession, ...]:
-    """Sessions written for this project, to test on: settings and registers that none of the others
+    """Sessions written for this project, to test on, in settings most of which none of the others
     has (licence CC BY 4.0).
 
     Codings and facts as in :func:`authored`. See ``data_cards/registers.md``.
