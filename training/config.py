@@ -47,6 +47,8 @@ class EncoderConfig:
         attention_dropout: dropout of attention weights (0-1). 0 keeps the fused attention of
             torch usable on a CPU, which more than doubles the speed of MiniLM.
         hidden_dropout: dropout of hidden states (0-1), in the encoder and before the head.
+        layers: how many layers, the lowest, are kept; 0 for all.
+        vocabulary: how many word pieces, the commonest, are kept; 0 for all.
         frozen_layers: how many layers, the lowest, stay as they came; the embeddings then do too,
             and a role token is what its role's name is. 0 trains everything. Saves most of the
             time that those layers take.
@@ -61,11 +63,13 @@ class EncoderConfig:
     overlap_tokens: int = 128
     attention_dropout: float = 0.0
     hidden_dropout: float = 0.1
+    layers: int = 0
+    vocabulary: int = 0
     frozen_layers: int = 0
     lora_rank: int = 0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "[encoder]", "frozen_layers", "lora_rank")
+        _not_negative(self, "[encoder]", "layers", "vocabulary", "frozen_layers", "lora_rank")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +249,9 @@ class TrainingConfig:
         precision: ``bf16`` (autocast), ``fp32``, or ``auto``: bf16 where the processor computes
             it natively. On one that does not, emulated bf16 takes ten times as long as fp32.
         quantise: ``int8`` to export the smallest form whose labels equal the network's (dynamic
-            int8, else weights alone in 8 bits, else float32), or ``none`` for float32.
+            int8, else weights alone in 8 bits, else float32), ``none`` for float32, or
+            ``weights4`` for weights in 4 bits, to which they are rounded as training ends
+            (``training/rounding.py``): half the size, and all figures are those of that form.
         untaught: corpora that teachers are not asked about, and are learnt from their codes alone;
             sessions that were written after the teachers were trained, for example.
         encoder, session, imitation, loss, stages: the sections.
@@ -268,8 +274,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "bf16", "fp32"):
             raise ConfigError(f"precision is 'auto', 'bf16' or 'fp32', got {self.precision!r}")
-        if self.quantise not in ("int8", "none"):
-            raise ConfigError(f"quantise is 'int8' or 'none', got {self.quantise!r}")
+        if self.quantise not in ("int8", "weights4", "none"):
+            raise ConfigError(f"quantise is 'int8', 'weights4' or 'none', got {self.quantise!r}")
         if not self.stages:
             raise ConfigError("a run has at least one [[stages]] section, got none")
         object.__setattr__(self, "untaught", tuple(self.untaught))

@@ -39,9 +39,12 @@ class FrozenEncoder:
         config: which encoder, and how turns are packed.
         layers: whose states stand beside each other in a turn's row, 0 being the embeddings;
             unless told, what the encoder gives in the end.
+        bf16: whether it computes in bfloat16, where the processor does: a third of the time.
     """
 
-    def __init__(self, config: EncoderConfig, layers: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, config: EncoderConfig, layers: Sequence[int] | None = None, *, bf16: bool = False
+    ) -> None:
         network = build_network(config)
         self._packing = network.packing
         self._tokenizer = network.turn_tokenizer
@@ -49,6 +52,7 @@ class FrozenEncoder:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._encoder.to(self._device).eval()
         self._layers = layers
+        self._bf16 = bf16
         beside = 1 if layers is None else len(layers)
         self._size = int(network.model.config.hidden_size) * beside
 
@@ -61,7 +65,8 @@ class FrozenEncoder:
 
     def _window(self, ids: TokenIds) -> Embedding:
         """Of each token of one window, shape (tokens, layers * hidden size)."""
-        with torch.inference_mode():
+        half = torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16)
+        with torch.inference_mode(), half:
             states = self._states(torch.from_numpy(ids).unsqueeze(0).to(self._device))
         return np.asarray(states.float().cpu().numpy())
 
@@ -79,6 +84,7 @@ def embed_each(
     folder: Path,
     *,
     layers: Sequence[int] | None = None,
+    bf16: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Embedding]:
     """The embeddings of all sessions, by session id; each is kept as soon as it is made.
@@ -91,6 +97,7 @@ def embed_each(
         sessions: with ids of their own.
         folder: where they are kept, a file a session. Names say nothing, and no words are kept.
         layers: as :class:`FrozenEncoder` has it.
+        bf16: likewise.
         tell: told how many are still to be read.
 
     Raises:
@@ -100,6 +107,7 @@ def embed_each(
     wanted = {
         "encoder": dataclasses.asdict(config),
         "layers": None if layers is None else list(layers),
+        "bf16": bf16,
     }
     begun = folder / "encoder.json"
     if not begun_with(begun, wanted):
@@ -111,7 +119,7 @@ def embed_each(
     if len(paths) != len(sessions):
         raise ValueError("a session id occurs twice")
     missing = [session for session in sessions if not paths[session.id].is_file()]
-    encoder = FrozenEncoder(config, layers) if missing else None
+    encoder = FrozenEncoder(config, layers, bf16=bf16) if missing else None
     for place, session in enumerate(missing):
         if place % 50 == 0:
             tell(f"{config.base} reads {len(missing) - place} sessions")

@@ -1,5 +1,6 @@
 """From a trained network to a model folder: ONNX, quantised if that changes no label."""
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
@@ -21,8 +22,16 @@ from alliance.model.session_layer import SESSION_LAYER
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.files import write_json
-from alliance.training.forms import FORMS, without_chatter, write_onnx, write_session_layer
+from alliance.training.forms import (
+    FORMS,
+    ROUNDED,
+    TRIED,
+    without_chatter,
+    write_onnx,
+    write_session_layer,
+)
 from alliance.training.network import Network
+from alliance.training.rounding import round_weights, windows_to_read
 from alliance.training.trainer import predict
 
 F1_TOLERANCE: Final = 0.01
@@ -76,10 +85,11 @@ def export_network(
         calibration: saved with it, and used for the check.
         decision: saved with it, and used for the check.
         check_on: sessions on which the forms are compared with torch.
-        quantise: ``int8`` to try all forms of ``alliance.training.forms`` in turn, ``none`` for
-            float32 at once.
+        quantise: as the recipe has it: ``int8`` to try forms in turn, ``none`` for float32 at
+            once, ``weights4`` for that form of a network whose training ended with the rounding.
         refused: forms not to try, because they failed elsewhere.
-        form: the only form to try, whatever the other two say; refused if its check fails.
+        form: the only form to try, whatever the other two say; refused if its check fails. For
+            ``weights4`` the weights are rounded first (:mod:`alliance.training.rounding`).
         causal: saved with it, if anything else holds in causal mode.
 
     Returns:
@@ -91,6 +101,14 @@ def export_network(
     """
     expected = predict(network, check_on, name="torch", calibration=calibration, decision=decision)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    tried: Sequence[str] = () if form is None else (form,)
+    if form is None and quantise == ROUNDED:
+        tried = (ROUNDED,)
+    elif form is None and quantise == "int8":
+        tried = [known for known in TRIED if known not in refused]
+    if form == ROUNDED:
+        network = copy.deepcopy(network)
+        round_weights(network, windows_to_read(network))
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         plain = Path(scratch) / "plain.onnx"
         write_onnx(network, plain)
@@ -98,11 +116,10 @@ def export_network(
         if network.session is not None:
             layer = Path(scratch) / SESSION_LAYER
             write_session_layer(network, layer)
-        tried = [known for known in FORMS if quantise == "int8" and known not in refused]
         return write_forms(
             plain,
             folder,
-            forms=tried if form is None else [form],
+            forms=tried,
             must_pass=form is not None,
             settings=lambda built: write_settings(
                 network, built, name, calibration, decision, layer=layer, causal=causal

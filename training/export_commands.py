@@ -23,8 +23,8 @@ def export(
         str | None,
         typer.Option(
             "--form",
-            help="int8, weights8 (weights alone in 8 bits) or float32; default: the first of them "
-            "that gives the same labels.",
+            help="int8, weights8 (weights alone in 8 bits), float32 or weights4 (in 4 bits); "
+            "default: the first of the first three that gives the same labels.",
         ),
     ] = None,
     threads: Threads = None,

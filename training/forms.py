@@ -1,4 +1,4 @@
-"""The ONNX forms of a network: float32, dynamic int8, and weights alone in 8 bits."""
+"""The ONNX forms of a network: float32, dynamic int8, and weights alone in 8 or 4 bits."""
 
 import logging
 import math
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from alliance.model.backend import silent_runtime
 from alliance.model.errors import ConfigError
+from alliance.training.four_bits import quantise_nibbles
 from alliance.training.lean_graph import write_lean
 from alliance.training.network import Network
 from alliance.training.session_layer import ROLE_NUMBERS, hidden_states
@@ -276,9 +277,17 @@ def without_chatter() -> Iterator[None]:
         logging.disable(before)
 
 
+ROUNDED: Final = "weights4"
+"""The form whose levels are so far apart that weights are rounded with care first
+(:mod:`alliance.training.rounding`)."""
+
 FORMS: Final[Mapping[str, Callable[[Path, Path], None]]] = {
     "int8": quantise_dynamic,
     "weights8": quantise_weights,
     "float32": _keep_float,
+    ROUNDED: quantise_nibbles,
 }
-"""The forms in the order in which they are tried, and what makes each of the float32 export."""
+"""What makes each form of the float32 export."""
+
+TRIED: Final = ("int8", "weights8", "float32")
+"""The forms that are tried where none is named, in this order."""

@@ -19,6 +19,7 @@ from alliance.model.errors import ConfigError
 from alliance.training.config import EncoderConfig, ImitationConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.embeddings import Embedding, embed_each
+from alliance.training.network import use_bf16
 from alliance.training.processes import first_goes_ahead
 
 __all__ = ["Imitated", "Imitation", "imitated_states", "reader"]
@@ -70,7 +71,12 @@ def imitated_states(
     sessions = [coded.session for corpus in wanted.values() for coded in corpus]
     with first_goes_ahead():
         states = embed_each(
-            reader(config.imitation), sessions, folder, layers=config.imitation.layers, tell=tell
+            reader(config.imitation),
+            sessions,
+            folder,
+            layers=config.imitation.layers,
+            bf16=use_bf16(config.precision),
+            tell=tell,
         )
     rows = {
         name: [_even(states[coded.id], config.imitation.layers) for coded in corpus]

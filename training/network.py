@@ -19,6 +19,7 @@ from alliance.model.scores import chosen_rows, pool_turns
 from alliance.model.tokens import TokenIds, TurnTokenizer
 from alliance.training.base import find_base
 from alliance.training.config import EncoderConfig, SessionConfig
+from alliance.training.cutting import cut_layers, cut_vocabulary
 from alliance.training.session_layer import (
     RecurrentLayer,
     SessionNetwork,
@@ -88,6 +89,8 @@ def build_network(
     model = AutoModelForTokenClassification.from_pretrained(
         base, config=settings, local_files_only=True, dtype=torch.float32
     )
+    if config.layers:
+        cut_layers(model, config.layers)
     positions = usable_positions(model)
     if positions is not None and config.max_tokens > positions:
         raise ConfigError(
@@ -96,15 +99,21 @@ def build_network(
         )
     full = AutoTokenizer.from_pretrained(base, local_files_only=True)
     opening, closing = _edge_tokens(full, config.base)
+    tokenizer = strip_specials(full.backend_tokenizer)
     words = max(full.get_vocab().values()) + 1
+    if config.vocabulary:
+        tokenizer, numbers = cut_vocabulary(
+            model, tokenizer, full.all_special_ids, config.vocabulary
+        )
+        opening, closing, words = numbers[opening], numbers[closing], config.vocabulary
     model.resize_token_embeddings(words + len(Role), mean_resizing=False)
     table = model.get_input_embeddings().weight
     with torch.no_grad():
         table[words:] = table[:words].mean(dim=0, keepdim=True)
         if config.frozen_layers:
             for place, role in enumerate(Role):
-                name = full(role.value, add_special_tokens=False)["input_ids"]
-                table[words + place] = table[name].mean(dim=0)
+                pieces = tokenizer.encode(role.value, add_special_tokens=False).ids
+                table[words + place] = table[pieces].mean(dim=0)
     packing = PackingConfig(
         role_ids={role: words + place for place, role in enumerate(Role)},
         opening_id=opening,
@@ -117,7 +126,16 @@ def build_network(
     if session is not None and session.hidden:
         layer = RecurrentLayer(model.config.hidden_size, session)
         layered = SessionNetwork(model, layer, imitated=imitated)
-    return Network(model, strip_specials(full.backend_tokenizer), packing, layered)
+    return Network(model, tokenizer, packing, layered)
+
+
+def use_bf16(precision: str) -> bool:
+    """Whether a recipe's ``precision`` means bfloat16 on this machine."""
+    if precision != "auto":
+        return precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def usable_positions(model: "PreTrainedModel") -> int | None:

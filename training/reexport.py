@@ -20,7 +20,7 @@ from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import collect
 from alliance.training.export import ExportCheck, copy_model, export_network, write_forms
-from alliance.training.forms import FORMS
+from alliance.training.forms import FORMS, TRIED
 from alliance.training.network import build_network
 
 _SETTINGS = ("tokenizer.json", "config.json", "calibration.json", "decision.json")
@@ -82,7 +82,7 @@ def _from_model(
     return write_forms(
         source / "model.onnx",
         folder,
-        forms=list(FORMS) if form is None else [form],
+        forms=TRIED if form is None else [form],
         settings=settings,
         expected=collect(RuptureClassifier.load(source), check_on),
         check_on=check_on,

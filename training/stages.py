@@ -27,10 +27,12 @@ from alliance.training.callbacks import Progress, RunningAverage, StopAfter
 from alliance.training.config import StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.files import write_json
+from alliance.training.forms import ROUNDED
 from alliance.training.imitation import Imitated, Imitation
 from alliance.training.layer_fitting import fit_layer
-from alliance.training.network import Network, build_network
+from alliance.training.network import Network, build_network, use_bf16
 from alliance.training.processes import is_first, process_count, wait_for_all
+from alliance.training.rounding import round_weights, windows_to_read
 from alliance.training.targets import PreparedSession, disturber, prepare
 from alliance.training.teacher import Taught
 from alliance.training.trainer import DEV_METRIC, WindowTrainer
@@ -143,7 +145,7 @@ def train_stage(
         per_device_train_batch_size=1,  # an item of the plan is a whole batch
         learning_rate=stage.encoder_rate,
         warmup_steps=round(stage.warmup * steps),
-        bf16=_use_bf16(config.precision),
+        bf16=use_bf16(config.precision),
         use_cpu=not on_gpu,
         seed=seed,
         data_seed=seed,
@@ -271,15 +273,9 @@ def train_network(
                 quiet=quiet,
             )
         )
+    if config.quantise == ROUNDED:
+        round_weights(network, windows_to_read(network))
     return network, results
-
-
-def _use_bf16(precision: str) -> bool:
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _last_checkpoint(folder: Path) -> str | None:

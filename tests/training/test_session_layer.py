@@ -216,15 +216,13 @@ def test_the_exported_folder_says_what_the_network_says(
 ) -> None:
     network = build_network(layered_config.encoder, layered_config.session)
     sessions = coded_sessions(3)
-    for form in ("float32", "weights8"):
+    for form, nearness in (("float32", 1e-5), ("weights8", 0.02), ("weights4", 0.1)):
         forms_checked = _export(network, tmp_path / form, sessions, form)
         assert [check.form for check in forms_checked] == [form]
         loaded = RuptureClassifier.load(tmp_path / form)
         assert isinstance(loaded.layer, OnnxSessionLayer)
         found, expected = collect(loaded, sessions), predict(network, sessions, name="x")
-        assert found.probabilities == pytest.approx(
-            expected.probabilities, abs=1e-5 if form == "float32" else 0.02
-        )
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=nearness)
         config = (tmp_path / form / "config.json").read_text(encoding="utf-8")
         assert f'"format": {LAYERED_FORMAT}' in config
         networks = sum(path.stat().st_size for path in (tmp_path / form).glob("*.onnx"))
