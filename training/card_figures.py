@@ -35,6 +35,7 @@ from alliance.training.evaluation.predictions import Predictions, collect, conca
 from alliance.training.evaluation.ratings import Ratings
 from alliance.training.evaluation.session_figures import session_figures
 from alliance.training.evaluation.speed import labelling_speed
+from alliance.training.evaluation.turn_table import turn_table
 from alliance.training.export import network_megabytes
 from alliance.training.files import write_json
 from alliance.training.rivals import baseline
@@ -228,6 +229,18 @@ def _note(folder: Path, part: str, started: float, *, anew: bool = False) -> Non
             "peak_memory_mb": None if peak is None else round(peak, 1),
         }
         write_json(path, known)
+
+
+def out_of_fold_table(folder: Path) -> str:
+    """The predictions that the figures are made of, one row a turn, as CSV.
+
+    Args:
+        folder: of a cross-validation of which :func:`card_figures` has made the figures.
+    """
+    causal = [
+        Predictions.load(folder / f"fold-{fold}" / "test-causal.npz") for fold in range(FOLDS)
+    ]
+    return turn_table(out_of_fold(folder), concatenate(causal))
 
 
 def _out_of_fold(

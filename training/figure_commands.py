@@ -62,8 +62,9 @@ def figures(
     """Make every figure of the model card from a finished cross-validation.
 
     Out of fold: all figures of turns and sessions, causal mode, poor transcripts, rivals, outside
-    criteria, the deletion test of explanations; then time and memory. Writes cross-validation.json
-    and an HTML report beside it, from which `alliance card` fills the card. Goes on after a kill.
+    criteria, the deletion test of explanations; then time and memory. Writes cross-validation.json,
+    from which `alliance card` fills the card, what was predicted of each turn as a table (without
+    words), and an HTML report in the folder of the cross-validation. Goes on after a kill.
 
     Example:
       alliance figures --crossvalidation runs/cv --annomi AnnoMI-simple.csv -o data_cards/figures
@@ -74,7 +75,7 @@ def figures(
     from alliance.model.classifier import shipped_weights
     from alliance.model.markdown import estimate
     from alliance.training import corpora
-    from alliance.training.card_figures import card_figures, outside_figures
+    from alliance.training.card_figures import card_figures, out_of_fold_table, outside_figures
     from alliance.training.evaluation.ratings import read_ratings
     from alliance.training.evaluation.report import html_report
     from alliance.training.files import write_whole
@@ -107,6 +108,9 @@ def figures(
         tell=tell,
     )
     write("cross-validation", report)
+    turns = out / "cross-validation-turns.csv"
+    write_whole(turns, out_of_fold_table(crossvalidation))
+    tell(f"wrote {turns}")
     page = html_report(report["network"], rivals=report["rivals"], titles=report["rival_titles"])
     write_whole(crossvalidation / "report.html", page)
     tell(f"wrote {crossvalidation / 'report.html'}")

@@ -241,6 +241,9 @@ def test_the_command_scores_the_other_corpus_once(
     assert before.exit_code == 0, before.output
     assert not (tmp_path / "out" / "failed_esconv.json").exists()
     assert (finished / "report.html").is_file()
+    turns = (tmp_path / "out" / "cross-validation-turns.csv").read_text(encoding="utf-8")
+    scored = json.loads((tmp_path / "out" / "cross-validation.json").read_text(encoding="utf-8"))
+    assert len(turns.splitlines()) == 1 + scored["network"]["speakers"]["pooled"]["turns"]
     arguments += ["--failed-esconv", str(other)]
     first = CliRunner().invoke(app, arguments)
     assert first.exit_code == 0, first.output

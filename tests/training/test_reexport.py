@@ -115,7 +115,9 @@ def test_a_finished_training_is_exported(
 
 
 def test_wrong_usage_is_refused(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--form is one of int8, weights8, float32, weights4, got 'fp16'"):
+    with pytest.raises(
+        ConfigError, match="--form is one of int8, weights8, float32, weights4, got 'fp16'"
+    ):
         reexport(model, tmp_path / "out", form="fp16", check_on=[])
     with pytest.raises(ConfigError, match="found neither"):
         reexport(tmp_path / "absent", tmp_path / "out", check_on=[])
