@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alliance.training.lean_graph import write_lean
+from alliance.training.lean_graph import lean_graph, write_lean
 
-__all__ = ["BLOCK", "LEVELS", "nearest", "quantise_nibbles", "rounded"]
+__all__ = ["BLOCK", "LEVELS", "nearest", "quantise_nibbles", "rounded", "unpack"]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -96,6 +96,31 @@ def quantise_nibbles(source: Path, target: Path) -> None:
     model = onnx.load(str(target))
     _pack(model.graph)
     onnx.save(model, str(target))
+
+
+def unpack(graph: Any) -> None:
+    """Turn packed weights back to float32 in the file, in place; of other graphs nothing changes.
+
+    Args:
+        graph: an ``onnx.GraphProto``.
+    """
+    from onnx import numpy_helper
+
+    tables = {entry.name: entry for entry in graph.initializer}
+    if _PAIRS not in tables:
+        return
+    pairs = numpy_helper.to_array(tables[_PAIRS])
+    for split in [name for name in tables if name.endswith("_split")]:
+        name = split.removesuffix("_split")
+        packed, scales, shape = (
+            numpy_helper.to_array(tables[f"{name}_{part}"]) for part in ("bytes", "scales", "shape")
+        )
+        blocks = pairs[packed].reshape(numpy_helper.to_array(tables[split]))
+        weights = (blocks * scales.astype(np.float32)).reshape(shape)
+        (last,) = [node for node in graph.node if name in node.output]
+        graph.node.remove(last)
+        graph.initializer.append(numpy_helper.from_array(weights, name))
+    lean_graph(graph)  # takes out what nothing uses any more
 
 
 def _pack(graph: Any) -> None:

@@ -3,14 +3,14 @@
 Reads a model folder and writes, beside each other, what the benchmark of
 :mod:`alliance.serve.batch.benchmark` compares: the network as it is, float32, dynamic int8, static
 int8 with scales taken from real sessions, and a folder that ``transformers`` opens. All come from
-the same file, whose weights in 8 bits are turned back to float32 first, so that they differ in how
-they compute and in nothing else.
+the same file, whose weights in few bits are turned back to float32 first, so that they differ in
+how they compute and in nothing else.
 """
 
 import argparse
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from alliance.model.tokens import TokenIds
 from alliance.training.corpora import annomi, authored
 from alliance.training.files import write_whole
 from alliance.training.forms import quantise_dynamic, without_chatter
+from alliance.training.four_bits import unpack
 from alliance.training.lean_graph import lean_graph
 
 __all__ = ["write_fold", "write_variants"]
@@ -35,7 +36,7 @@ def write_variants(model: Path, target: Path) -> None:
     """Write all forms of a model.
 
     Args:
-        model: a model folder, float32 or weights8.
+        model: a model folder, of any form but int8.
         target: the folder to write to; it is made if it is not there.
     """
     import onnx
@@ -44,6 +45,7 @@ def write_variants(model: Path, target: Path) -> None:
     shutil.copyfile(model / "model.onnx", target / "shipped.onnx")
     network = onnx.load(str(model / "model.onnx"))
     lean_graph(network.graph)  # a folder that was exported before every export was lean
+    unpack(network.graph)
     _fold_weights(network.graph)
     onnx.save(network, str(target / "float32.onnx"))
     with without_chatter():
@@ -131,11 +133,14 @@ def _quantise_static(model: Path, source: Path, target: Path) -> None:
 
 
 def _write_torch(graph: Any, target: Path) -> None:
-    """The network as ``transformers`` keeps a BERT, its parts told by the names of the nodes."""
+    """The network as ``transformers`` keeps it, its parts told by the names of the nodes."""
     import torch
     from onnx import numpy_helper
-    from transformers import BertConfig, BertForTokenClassification, BertModel
+    from transformers import AutoModel, AutoModelForTokenClassification
 
+    # Their types say nothing.
+    whole: Any = AutoModelForTokenClassification
+    encoder: Any = AutoModel
     tables = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
     state = {
         name.removeprefix("_model."): torch.from_numpy(np.array(table))
@@ -147,32 +152,46 @@ def _write_torch(graph: Any, target: Path) -> None:
             parts = node.name.removesuffix("/MatMul").removeprefix("/_model/").split("/")
             name = ".".join(part for part in parts if part)
             state[f"{name}.weight"] = torch.from_numpy(np.array(tables[node.input[1]]).T.copy())
-    stem = next(
-        name.removesuffix("_bytes") for name in tables if "word_emb" in name and "_bytes" in name
-    )
-    words = tables[f"{stem}_bytes"].astype(np.float32) * tables[f"{stem}_scales"]
-    state[stem.removeprefix("_model.")] = torch.from_numpy(words)
-    layers = 1 + max(int(name.split(".")[3]) for name in state if ".layer." in name)
-    width = words.shape[1]
-    config = BertConfig(
-        vocab_size=words.shape[0],
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=width // 32,
-        intermediate_size=state["bert.encoder.layer.0.intermediate.dense.bias"].shape[0],
-        max_position_embeddings=state["bert.embeddings.position_embeddings.weight"].shape[0],
-    )
+    for stem in [name.removesuffix("_bytes") for name in tables if "word_emb" in name]:
+        if f"{stem}_bytes" in tables:
+            words = tables[f"{stem}_bytes"].astype(np.float32) * tables[f"{stem}_scales"]
+            state[stem.removeprefix("_model.")] = torch.from_numpy(words)
+    kind = next(name.split(".")[0] for name in state if ".embeddings." in name)
+    config = _settings(kind, state)
     if "classifier.bias" in state:
         config.num_labels = state["classifier.bias"].shape[0]
-        network: Any = BertForTokenClassification(config)
+        network = whole.from_config(config)
     else:  # a layer over the session reads its features
-        state = {name.removeprefix("bert."): value for name, value in state.items()}
-        network = BertModel(config, add_pooling_layer=False)
+        state = {name.removeprefix(f"{kind}."): value for name, value in state.items()}
+        network = encoder.from_config(config, add_pooling_layer=False)
     missing, unexpected = network.load_state_dict(state, strict=False)
     left = [name for name in missing if "position_ids" not in name]
     if left or unexpected:
-        raise ValueError(f"the network is no BERT as we know it: {[*left, *unexpected][:5]}")
+        raise ValueError(f"the network is no {kind} as we know it: {[*left, *unexpected][:5]}")
     network.save_pretrained(str(target))
+
+
+def _settings(kind: str, state: Mapping[str, Any]) -> Any:
+    """The encoder's sizes, read off its parts; what these do not show is MiniLM's and mpnet's own."""
+    from transformers import BertConfig, MPNetConfig
+
+    known: dict[str, tuple[Any, int, float]] = {
+        "bert": (BertConfig, 32, 1e-12),
+        "mpnet": (MPNetConfig, 64, 1e-5),
+    }
+    if kind not in known:
+        raise ValueError(f"expected one of {', '.join(known)}, found {kind}")
+    config, head, epsilon = known[kind]
+    words, width = state[f"{kind}.embeddings.word_embeddings.weight"].shape
+    return config(
+        vocab_size=words,
+        hidden_size=width,
+        num_hidden_layers=1 + max(int(name.split(".")[3]) for name in state if ".layer." in name),
+        num_attention_heads=width // head,
+        layer_norm_eps=epsilon,
+        intermediate_size=state[f"{kind}.encoder.layer.0.intermediate.dense.bias"].shape[0],
+        max_position_embeddings=state[f"{kind}.embeddings.position_embeddings.weight"].shape[0],
+    )
 
 
 def main() -> None:

@@ -116,7 +116,7 @@ def _torch(precision: str) -> Callable[[Path, int], Backend]:
 
 FORMS: Final = (
     Form(REFERENCE, "onnxruntime", "float32.onnx", _onnx),
-    Form("ONNX Runtime weights8, as shipped", "onnxruntime", "shipped.onnx", _onnx),
+    Form("ONNX Runtime, as shipped", "onnxruntime", "shipped.onnx", _onnx),
     Form("ONNX Runtime int8, dynamic", "onnxruntime", "dynamic-int8.onnx", _onnx),
     Form("ONNX Runtime int8, static (QDQ)", "onnxruntime", "static-int8.onnx", _onnx),
     Form("OpenVINO float32", "openvino", "float32.onnx", _openvino("f32")),

@@ -15,7 +15,7 @@ from alliance.model.backend import OnnxBackend
 from alliance.training.adapting import encoder_layers
 from alliance.training.config import EncoderConfig, SessionConfig
 from alliance.training.forms import write_onnx
-from alliance.training.four_bits import BLOCK, LEVELS, quantise_nibbles, rounded
+from alliance.training.four_bits import BLOCK, LEVELS, quantise_nibbles, rounded, unpack
 from alliance.training.network import Network, TorchBackend, build_network
 from alliance.training.rounding import round_weights, windows_to_read
 
@@ -73,12 +73,18 @@ def test_the_packed_graph_computes_with_rounded_weights(network: Network, tmp_pa
     rounded_network = _plainly_rounded(network)
     write_onnx(network, tmp_path / "plain.onnx")
     quantise_nibbles(tmp_path / "plain.onnx", tmp_path / "small.onnx")
+    plain_size = (tmp_path / "plain.onnx").stat().st_size
     small, expected = OnnxBackend(tmp_path / "small.onnx"), TorchBackend(rounded_network)
     plain = OnnxBackend(tmp_path / "plain.onnx")
     for length in (1, 7, 300):
         ids = np.random.default_rng(length).integers(5, 60, length)
         assert small(ids) == pytest.approx(expected(ids), abs=1e-4)
         assert np.abs(small(ids) - plain(ids)).max() > 1e-2  # it is rounded
+    graph = onnx.load(str(tmp_path / "small.onnx"))
+    unpack(graph.graph)
+    onnx.save(graph, str(tmp_path / "unpacked.onnx"))
+    assert OnnxBackend(tmp_path / "unpacked.onnx")(ids) == pytest.approx(small(ids), abs=1e-5)
+    assert (tmp_path / "unpacked.onnx").stat().st_size > 0.9 * plain_size
     sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("plain", "small")]
     assert sizes[1] < 0.3 * sizes[0]
     kinds = {node.domain for node in onnx.load(str(tmp_path / "small.onnx")).graph.node}

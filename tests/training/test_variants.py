@@ -51,7 +51,7 @@ def test_forms_differ_in_how_they_compute_and_in_nothing_else(forms: Path) -> No
     draw = np.random.default_rng(0)
     plain = OnnxBackend(forms / "float32.onnx", threads=1)
     for length in (5, 40, 300):
-        ids = draw.integers(1000, 20_000, length)
+        ids = draw.integers(1000, 10_000, length)
         expected = plain(ids)
         for form in FORMS:
             if form.runtime == "openvino" or "bf16" in form.name:
@@ -66,7 +66,7 @@ def test_forms_are_compared_on_the_same_windows(forms: Path, coded: CodedSession
     rows = {row["form"]: row for row in compare_backends(classifier, forms, coded, rounds=1)}
     assert list(rows) == [form.name for form in FORMS]
     measured = {name: row for name, row in rows.items() if "left_out" not in row}
-    assert {REFERENCE, "ONNX Runtime weights8, as shipped", "torch float32"} <= measured.keys()
+    assert {REFERENCE, "ONNX Runtime, as shipped", "torch float32"} <= measured.keys()
     for name, row in measured.items():
         exact = "int8" not in name
         assert row["agreement"] == 1.0 or not exact, name
