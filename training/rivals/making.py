@@ -31,6 +31,7 @@ from alliance.training.evaluation.predictions import (
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
 from alliance.training.imitation import reader
+from alliance.training.network import use_bf16
 from alliance.training.rivals import baseline, frozen, sequence
 from alliance.training.rivals.plain import Majority
 from alliance.training.rivals.shown import ShownTurns
@@ -236,6 +237,7 @@ def _frozen(fold: Fold) -> Predictions:
         fold.config.encoder,
         [coded.session for coded in fold.sessions],
         fold.store / "frozen" / "states",
+        bf16=use_bf16(fold.config.precision),
         tell=fold.tell,
     )
 
@@ -255,6 +257,7 @@ def _sequence(fold: Fold) -> Predictions:
         [coded.session for coded in fold.sessions],
         fold.store / "sequence" / "states" if fold.imitated is None else fold.imitated,
         layers=sequence.LAYERS,
+        bf16=use_bf16(fold.config.precision),
         tell=fold.tell,
     )
     return _decided_by(
