@@ -1,8 +1,9 @@
 """What a training run is told: small frozen sections, read from a TOML file.
 
 Every field has a default, so a file names only what it changes. ``alliance train --print-config``
-shows them all. ``training/recipe.toml`` is used where no file is named; ``training/student.toml``
-is the recipe of the shipped weights, ``training/teacher.toml`` that of what teaches them.
+shows them all. ``training/recipe.toml`` is used where no file is named; ``training/shipped.toml``
+is the recipe of the shipped weights, ``training/teacher.toml`` and ``training/student.toml`` are
+those of a large network and of a small one that learns from it.
 """
 
 import dataclasses

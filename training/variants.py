@@ -172,7 +172,7 @@ def _write_torch(graph: Any, target: Path) -> None:
 
 
 def _settings(kind: str, state: Mapping[str, Any]) -> Any:
-    """The encoder's sizes, read off its parts; what these do not show is MiniLM's and mpnet's own."""
+    """The encoder's sizes, read off its parts; what these do not show is the base's own."""
     from transformers import BertConfig, MPNetConfig
 
     known: dict[str, tuple[Any, int, float]] = {

@@ -26,7 +26,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from alliance.model.classifier import RuptureClassifier
+from alliance.model.classifier import RuptureClassifier, shipped_weights
 from alliance.serve.batch import benchmark_pipeline as pipeline
 from alliance.serve.batch.benchmark_backends import compare_backends, compare_rival
 from alliance.serve.batch.benchmark_card import card
@@ -62,10 +62,17 @@ def main() -> None:
         figures[part] = {
             "measured": _PARTS[part](given),
             "machine": _machine(),
+            "weights": _weights(given.model),
             "command": _command(sys.argv[1:]),
         }
         given.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         print(f"{part}: {json.dumps(figures[part]['measured'])}", file=sys.stderr)
+
+
+def _weights(model: Path | None) -> str:
+    """The name of a model folder's weights; of the shipped ones, unless told."""
+    config = json.loads(((model or shipped_weights()) / "config.json").read_text("utf-8"))
+    return str(config["name"])
 
 
 def _command(words: Sequence[str]) -> str:

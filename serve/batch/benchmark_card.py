@@ -10,8 +10,9 @@ _HEAD = """\
 
 How fast a corpus is labelled, measured by `python -m alliance.serve.batch.benchmark`. Filled from
 `figures/speed.json`; the figures of one part were measured in one run, and only ratios within a
-part mean anything on another machine, or on one that was busy. The forms all have the same weights,
-those that ship, and the lean graph of `training/lean_graph.py`."""
+part mean anything on another machine, or on one that was busy. The forms all have the same weights
+and the lean graph of `training/lean_graph.py`. Each part names its weights; how fast those are that
+ship, the [model card](model.md) says, too, under *Time and memory*."""
 
 _CAUTION: Final = (
     "The network was trained on sessions of this corpus, so F1 says nothing of how well it labels, "
@@ -34,17 +35,18 @@ def card(figures: Mapping[str, Any]) -> str:
     for name, made in _PARTS.items():
         if name in figures:
             measured, machine = figures[name]["measured"], figures[name]["machine"]
-            parts += [made(measured), _where(machine, figures[name]["command"])]
+            where = _where(machine, figures[name]["weights"], figures[name]["command"])
+            parts += [made(measured), where]
     return "\n\n".join(parts) + "\n"
 
 
-def _where(machine: Mapping[str, Any], command: str) -> str:
+def _where(machine: Mapping[str, Any], weights: str, command: str) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
     load = machine["load_at_end"]
     busy = "" if load is None else f", load {load} at the end"
     return (
-        f"Measured on {machine['processor']}, {machine['cores']} cores{busy}; {versions}; "
-        f"`{command}`."
+        f"Measured with {weights} on {machine['processor']}, {machine['cores']} cores{busy}; "
+        f"{versions}; `{command}`."
     )
 
 
