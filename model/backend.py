@@ -1,6 +1,9 @@
 """The encoder behind one small interface, so that a faster one can take its place."""
 
+import ctypes
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Final, Protocol
@@ -86,6 +89,7 @@ class OnnxBackend:
                 f"{path}: expected an ONNX model, found a file that ONNX Runtime cannot load; "
                 f"use a model that alliance train wrote"
             ) from error
+        _give_back_memory()
         if self._session.get_providers()[0] != _PROVIDERS[device][0]:
             raise ModelError(
                 f"{path}: expected ONNX Runtime to run on {device}, found that it cannot here; "
@@ -109,6 +113,17 @@ class OnnxBackend:
     def __call__(self, ids: TokenIds) -> Features:
         (rows,) = self._session.run([self._output], {"input_ids": ids[np.newaxis, :]})
         return np.asarray(rows[0], dtype=np.float32)
+
+
+def _give_back_memory() -> None:
+    """Let the system have what loading took and needs no more.
+
+    Weights in few bits are turned to float32 in several steps, whose memory is free afterwards; the
+    allocator of glibc keeps it for the process unless it is told not to: 960 MB in place of 410.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def silent_runtime() -> ModuleType:

@@ -1,6 +1,8 @@
 """The weights in model/weights: skipped until they have been built."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,22 @@ def subject() -> Session:
 def test_the_folder_is_small_enough_to_ship() -> None:
     sizes = {path.name: path.stat().st_size for path in shipped_weights().iterdir()}
     assert sum(sizes.values()) <= 30 * MEGABYTE, sizes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_loading_leaves_little_more_than_the_weights_in_memory() -> None:
+    # Alone in a process: what others took before would be given back, too.
+    script = (
+        "from pathlib import Path\n"
+        "from alliance.model.classifier import RuptureClassifier\n"
+        "classifier = RuptureClassifier.load(threads=1)\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[1])\n"
+        "print(pages * 4096)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    # A weight takes half a byte in the file, at least, and four in memory.
+    weights = 8 * (shipped_weights() / "model.onnx").stat().st_size
+    assert int(run.stdout) < weights + 400 * MEGABYTE
 
 
 def test_every_turn_has_finite_probabilities(shipped: RuptureClassifier, subject: Session) -> None:
