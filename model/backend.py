@@ -119,7 +119,7 @@ def _give_back_memory() -> None:
     """Let the system have what loading took and needs no more.
 
     Weights in few bits are turned to float32 in several steps, whose memory is free afterwards; the
-    allocator of glibc keeps it for the process unless it is told not to: 960 MB in place of 410.
+    allocator of glibc keeps it for the process unless it is told not to: 960 MB in place of 280.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library
