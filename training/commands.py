@@ -11,12 +11,10 @@ import typer
 
 from alliance.model.errors import ConfigError
 from alliance.model.labelled import Purpose
-from alliance.training.train_commands import CodeMap, Roles, Tables
+from alliance.training.train_commands import SHIPPED, CodeMap, Roles, Tables
 
 if TYPE_CHECKING:
     from alliance.training.corpora import CodedSession
-
-SHIPPED = "shipped"
 
 # What our own corpora are; told without loading them.
 _WRITTEN = {
@@ -180,6 +178,7 @@ def evaluate(
     if model == SHIPPED and corpus.partition(":")[0] in (
         "authored",
         "everyday",
+        "varied",
         "annomi",
     ):
         print(

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from alliance.training.corpora import CodedSession
     from alliance.training.export import ExportCheck
 
+SHIPPED = "shipped"
+"""Stands for the model folder that comes with the package."""
+
 ConfigFile = Annotated[
     Path | None,
     typer.Argument(

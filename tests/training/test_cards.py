@@ -193,6 +193,23 @@ def test_evaluate_prints_tables_when_no_file_is_named(app: typer.Typer, few_sess
     assert "| macro-F1 |" in result.stdout
 
 
+@pytest.mark.parametrize(("corpus", "told"), [("varied", True), ("registers", False)])
+def test_evaluate_tells_where_the_shipped_model_was_trained(
+    app: typer.Typer,
+    few_sessions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    corpus: str,
+    *,
+    told: bool,
+) -> None:
+    few = corpora.load(str(few_sessions))
+    monkeypatch.setattr("alliance.training.corpora.load", lambda *_args, **_options: few)
+    monkeypatch.setattr("alliance.model.classifier.shipped_weights", lambda: STUB)
+    result = CliRunner().invoke(app, ["evaluate", "shipped", corpus, "--resamples", "20"])
+    assert result.exit_code == 0, result.output
+    assert (f"the shipped model was trained on {corpus}" in result.stderr) is told
+
+
 def test_a_report_fills_a_card(app: typer.Typer, few_sessions: Path, tmp_path: Path) -> None:
     (tmp_path / "figures").mkdir()
     report = tmp_path / "figures" / "ours.json"
