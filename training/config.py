@@ -197,6 +197,8 @@ class StageConfig:
         imitation: weight of the error in imitating the encoder of ``[imitation]``; 0 for none.
             Needs a layer over the session. The first such stage finds the components, on corpora
             that no fold changes; poor transcripts imitate what was heard of the good one.
+        seed: of this stage's draws, so that runs may part ways after the stages before; 0 for the
+            run's own plus the stage's number.
     """
 
     shares: Mapping[str, float]
@@ -215,9 +217,10 @@ class StageConfig:
     in_session: bool = True
     frozen_layers: int = 0
     imitation: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "a stage's", "imitation", "encoder_rate", "frozen_layers")
+        _not_negative(self, "a stage's", "imitation", "encoder_rate", "frozen_layers", "seed")
         if self.encoder_rate == 0 and (self.disturbed_share or self.patience):
             raise ConfigError(
                 "a stage with encoder_rate = 0 reads sessions once as they are and runs all its "

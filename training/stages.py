@@ -267,7 +267,7 @@ def train_network(
                 config,
                 stage,
                 place / f"stage-{number}",
-                seed=config.seed + number,
+                seed=stage.seed or config.seed + number,
                 taught=taught,
                 imitation=imitation,
                 quiet=quiet,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from alliance.model.agreement import confusion_matrix, macro_f1
 from alliance.training import stages
@@ -121,3 +122,27 @@ def test_stop_after_ends_a_stage_early(
     config = dataclasses.replace(tiny_config, stages=(last,))
     _, (result,) = train_network(config, _corpora(coded_sessions), [], tmp_path, quiet=True)
     assert result == StageResult(epochs=2, score=None, scores=())
+
+
+def test_a_stage_with_a_seed_of_its_own_parts_ways_there(
+    tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    corpora = _corpora(coded_sessions)
+
+    def run(name: str, seed: int) -> dict[str, Any]:
+        last = dataclasses.replace(tiny_config.stages[1], patience=0, stop_after=1, seed=seed)
+        config = dataclasses.replace(tiny_config, stages=(tiny_config.stages[0], last))
+        train_network(
+            config,
+            corpora,
+            [],
+            tmp_path / name,
+            shared=tmp_path / "shared",
+            shared_stages=1,
+            quiet=True,
+        )
+        return load_file(tmp_path / name / "stage-2" / "finished.safetensors")
+
+    usual, same, other = run("usual", 0), run("same", tiny_config.seed + 2), run("other", 99)
+    assert all(torch.equal(same[name], weight) for name, weight in usual.items())
+    assert not all(torch.equal(other[name], weight) for name, weight in usual.items())
