@@ -20,7 +20,6 @@ from alliance.model.agreement import macro_f1, paired_difference
 from alliance.model.classifier import RuptureClassifier
 from alliance.model.errors import ConfigError, InputError
 from alliance.model.memory import peak_memory_mb
-from alliance.training.causal import uncalibrated, write_causal_rules
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.figures import figures
@@ -31,6 +30,7 @@ from alliance.training.fitting import fit
 from alliance.training.imitation import imitated_states
 from alliance.training.processes import first_goes_ahead, is_first, wait_for_all
 from alliance.training.rivals import baseline
+from alliance.training.rules import uncalibrated, write_rules
 from alliance.training.stages import train_network
 from alliance.training.teacher import check_wanted, fold_models, identities, teach
 from alliance.training.trainer import predict
@@ -44,10 +44,10 @@ UNCALIBRATED_CAUSAL: Final = "test-causal-uncalibrated.npz"
 """The same in causal mode, for a network with a layer over the session."""
 
 DEV: Final = "dev-uncalibrated.npz"
-"""What it says of the development sessions, by the network before its export."""
+"""What it says of the development sessions before it is calibrated to that."""
 
 DEV_CAUSAL: Final = "dev-causal-uncalibrated.npz"
-"""The same in causal mode, by the exported network."""
+"""The same in causal mode."""
 
 IMITATED: Final = "imitated"
 """Folder of what an imitated encoder says of the sessions, beside the folds."""
@@ -165,7 +165,6 @@ def _run_fold(
         return
     tell(f"fold {fold}: calibration, thresholds, export")
     raw = predict(network, dev, name=config.name)
-    raw.save(place / DEV)
     calibration, decision = fit(raw.probabilities, raw.gold)
     checks = export_network(
         network,
@@ -177,13 +176,16 @@ def _run_fold(
         quantise=config.quantise,
     )
     model = place / "model"
+    raw = uncalibrated(model, dev)
+    raw.save(place / DEV)
+    write_rules(model, raw)
     collect(RuptureClassifier.load(model), test).save(place / "test.npz")
     uncalibrated(model, test).save(place / UNCALIBRATED)
     if network.session is not None:
         tell(f"fold {fold}: causal mode")
         causal = uncalibrated(model, dev, causal=True)
         causal.save(place / DEV_CAUSAL)
-        write_causal_rules(model, causal)
+        write_rules(model, causal, causal=True)
         uncalibrated(model, test, causal=True).save(place / UNCALIBRATED_CAUSAL)
     record = {
         "fold": fold,

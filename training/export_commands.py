@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from alliance.training.train_commands import Quiet, Threads, prepare, show_checks, tell_or_not
+from alliance.model.classifier import shipped_weights
+from alliance.training.train_commands import (
+    SHIPPED,
+    Quiet,
+    Threads,
+    prepare,
+    show_checks,
+    tell_or_not,
+)
 
 _CHECKED_ON = 40  # sessions: enough for hundreds of rupture turns, labelled in a minute
 
@@ -14,8 +22,9 @@ def export(
     source: Annotated[
         Path,
         typer.Argument(
-            help="A model folder, or the folder of a finished training: fold-0 or all of a "
-            "cross-validation, or what `alliance train --work` named."
+            help="A model folder, `shipped` for the one that comes with alliance, or the folder of "
+            "a finished training: fold-0 or all of a cross-validation, or what `alliance train "
+            "--work` named."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The model folder to write.")],
@@ -23,8 +32,8 @@ def export(
         str | None,
         typer.Option(
             "--form",
-            help="int8, weights8 (weights alone in 8 bits), float32 or weights4 (in 4 bits); "
-            "default: the first of the first three that gives the same labels.",
+            help="int8, weights8 (weights alone in 8 bits), float32 or weights4 (in 4 bits, "
+            "multiplied in 8); default: the first of the first three that gives the same labels.",
         ),
     ] = None,
     threads: Threads = None,
@@ -39,12 +48,15 @@ def export(
     Examples:
       alliance export runs/teacher-cv/all -o stronger-model
       alliance export my-model --form weights8 -o my-smaller-model
+      alliance export shipped --form float32 -o for-a-gpu
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     prepare("alliance export", threads, quiet=quiet)
     from alliance.training import corpora
     from alliance.training.reexport import reexport
 
     tell = tell_or_not(quiet=quiet)
+    if str(source) == SHIPPED and not source.exists():
+        source = shipped_weights()
     checks = reexport(source, out, form=form, check_on=corpora.authored()[:_CHECKED_ON])
     show_checks(checks, tell)
     tell(f"wrote {out}")

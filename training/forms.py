@@ -1,4 +1,4 @@
-"""The ONNX forms of a network: float32, dynamic int8, and weights alone in 8 or 4 bits."""
+"""The ONNX forms of a network: float32, dynamic int8, and weights in 8 or 4 bits."""
 
 import logging
 import math

@@ -1,22 +1,39 @@
 """Weights in 4 bits: two to a byte, each one of sixteen levels times its block's scale.
 
 The levels are those of a normal distribution's quantiles ("NF4", Dettmers et al. 2023, "QLoRA"),
-which suit what trained matrices hold better than even steps. The graph turns the weights back to
-float32 once, when the model is loaded, with plain ONNX operators that any ONNX Runtime knows; it
-then computes as a float32 network does.
+which suit what trained matrices hold better than even steps. The graph turns the weights back once,
+when the model is loaded, with plain ONNX operators that any ONNX Runtime knows: tables to float32,
+and matrices to 8-bit integers, in which their products are computed
+(:mod:`alliance.training.integer_rows`).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alliance.training.integer_rows import (
+    COLUMNS,
+    INTEGERS,
+    column_scales,
+    multiply_in_floats,
+    multiply_in_integers,
+)
 from alliance.training.lean_graph import lean_graph, write_lean
 
-__all__ = ["BLOCK", "LEVELS", "nearest", "quantise_nibbles", "rounded", "unpack"]
+__all__ = [
+    "BLOCK",
+    "LEVELS",
+    "nearest",
+    "packable",
+    "quantise_nibbles",
+    "rounded",
+    "unpack",
+    "write_unpacked",
+]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -37,6 +54,9 @@ _MIDDLES: Final = (LEVELS[1:] + LEVELS[:-1]) / 2
 _OUTER: Final = 3  # levels of either sign that the largest weight of a block may lie on
 _LEAST: Final = 1e-6  # of a scale
 _PAIRS: Final = "pairs_of_levels"
+_ONE: Final = "one"
+_ZERO: Final = "zero"
+_BYTES: Final = "_pairs"
 
 
 def nearest(weights: Floats) -> Bytes:
@@ -80,6 +100,12 @@ def rounded(blocks: Floats) -> tuple[Bytes, Floats]:
     return places, kept
 
 
+def packable(shape: Sequence[int], axis: int) -> bool:
+    """Whether an array of this shape is kept in 4 bits, its blocks lying along ``axis``."""
+    whole = len(shape) == 2 and shape[axis] % BLOCK == 0 and shape[1] % 2 == 0
+    return whole and math.prod(shape) >= _SMALLEST
+
+
 def quantise_nibbles(source: Path, target: Path) -> None:
     """Write a float32 network with its large matrices and tables in 4 bits.
 
@@ -94,12 +120,30 @@ def quantise_nibbles(source: Path, target: Path) -> None:
 
     write_lean(source, target)
     model = onnx.load(str(target))
-    _pack(model.graph)
+    matrices = _pack(model.graph)
+    (opset,) = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    multiply_in_integers(model.graph, matrices, opset=opset)
+    onnx.save(model, str(target))
+
+
+def write_unpacked(source: Path, target: Path) -> None:
+    """Write a network with packed weights as one in float32; see :func:`unpack`.
+
+    Args:
+        source: what :func:`quantise_nibbles` wrote.
+        target: the file to write.
+    """
+    import onnx
+
+    model = onnx.load(str(source))
+    unpack(model.graph)
     onnx.save(model, str(target))
 
 
 def unpack(graph: Any) -> None:
-    """Turn packed weights back to float32 in the file, in place; of other graphs nothing changes.
+    """Turn packed weights back to float32 in the file, and let it compute in float32, in place.
+
+    Other graphs stay as they are.
 
     Args:
         graph: an ``onnx.GraphProto``.
@@ -109,36 +153,47 @@ def unpack(graph: Any) -> None:
     tables = {entry.name: entry for entry in graph.initializer}
     if _PAIRS not in tables:
         return
+    multiply_in_floats(graph)
     pairs = numpy_helper.to_array(tables[_PAIRS])
-    for split in [name for name in tables if name.endswith("_split")]:
-        name = split.removesuffix("_split")
-        packed, scales, shape = (
-            numpy_helper.to_array(tables[f"{name}_{part}"]) for part in ("bytes", "scales", "shape")
+    for packed in [name for name in tables if name.endswith(_BYTES)]:
+        name = packed.removesuffix(_BYTES)
+        places, scales, shape = (
+            numpy_helper.to_array(tables[name + part]) for part in (_BYTES, "_scales", "_shape")
         )
-        blocks = pairs[packed].reshape(numpy_helper.to_array(tables[split]))
-        weights = (blocks * scales.astype(np.float32)).reshape(shape)
-        (last,) = [node for node in graph.node if name in node.output]
-        graph.node.remove(last)
+        weights = (pairs[places] * scales.astype(np.float32)).reshape(shape)
+        for node in [node for node in graph.node if name in node.output]:
+            graph.node.remove(node)
         graph.initializer.append(numpy_helper.from_array(weights, name))
     lean_graph(graph)  # takes out what nothing uses any more
 
 
-def _pack(graph: Any) -> None:
+def _pack(graph: Any) -> set[str]:
+    """Pack what is large, in place; returns the names of matrices."""
     from onnx import numpy_helper
 
     entries = {entry.name: entry for entry in graph.initializer}
+    large = dict(_large(graph))
+    if not large:
+        return set()
+    pairs = np.stack([np.repeat(LEVELS, 16), np.tile(LEVELS, 16)], axis=1)
+    constants = {
+        _PAIRS: pairs,
+        _ONE: np.array(1, dtype=np.float32),
+        _ZERO: np.array(0, dtype=np.int8),
+    }
     steps: list[Any] = []
-    for name, axis in _large(graph):
+    for name, axis in large.items():
         weights = numpy_helper.to_array(entries[name]).astype(np.float32)
         graph.initializer.remove(entries[name])
-        constants, nodes = _unpacking(name, weights, axis)
-        graph.initializer.extend(constants)
-        steps.extend(nodes)
-    if steps:
-        pairs = np.stack([np.repeat(LEVELS, 16), np.tile(LEVELS, 16)], axis=1)
-        graph.initializer.append(numpy_helper.from_array(pairs, _PAIRS))
+        packed, nodes = (_packed_matrix if axis == 0 else _packed_table)(name, weights)
+        constants |= packed
+        steps += nodes
+    graph.initializer.extend(
+        numpy_helper.from_array(value, name) for name, value in constants.items()
+    )
     for place, node in enumerate(steps):
         graph.node.insert(place, node)
+    return {name for name, axis in large.items() if axis == 0}
 
 
 def _large(graph: Any) -> Iterator[tuple[str, int]]:
@@ -147,39 +202,68 @@ def _large(graph: Any) -> Iterator[tuple[str, int]]:
     used = [(node.input[1], 0) for node in graph.node if node.op_type == "MatMul"]
     used += [(node.input[0], 1) for node in graph.node if node.op_type == "Gather"]
     for name, axis in dict(used).items():
-        shape = shapes.get(name, ())
-        if len(shape) == 2 and shape[axis] % BLOCK == 0 and math.prod(shape) >= _SMALLEST:
+        if packable(shapes.get(name, ()), axis):
             yield name, axis
 
 
-def _unpacking(name: str, weights: Floats, axis: int) -> tuple[list[Any], list[Any]]:
-    """Constants, and the nodes that make the float32 array ``name`` of them.
+def _packed_table(name: str, table: Floats) -> tuple[dict[str, NDArray[Any]], list[Any]]:
+    """Constants, and the nodes that make a float32 table of them; its blocks lie along rows."""
+    from onnx import helper
 
-    A byte stands for a pair of neighbours in a row, whose levels are looked up together.
-    """
-    from onnx import TensorProto, helper, numpy_helper
-
-    turned = np.moveaxis(weights, axis, -1)
-    found, sizes = rounded(np.ascontiguousarray(turned).reshape(-1, BLOCK))
-    places = np.moveaxis(found.reshape(turned.shape), -1, axis)
-    scales = np.moveaxis(sizes.reshape(*turned.shape[:-1], -1), -1, axis)
-    # With an axis of its own for the places within a block, on which a scale has one place.
-    split = (*weights.shape[:axis], -1, BLOCK, *weights.shape[axis + 1 :])
-    constants = [
-        numpy_helper.from_array((places[:, ::2] << 4) | places[:, 1::2], f"{name}_bytes"),
-        numpy_helper.from_array(
-            np.expand_dims(scales, axis + 1).astype(np.float16), f"{name}_scales"
-        ),
-        numpy_helper.from_array(np.array(split), f"{name}_split"),
-        numpy_helper.from_array(np.array(weights.shape), f"{name}_shape"),
-    ]
-    made = helper.make_node
+    places, scales = rounded(table.reshape(-1, BLOCK))
+    constants = _constants(
+        name,
+        places.reshape(len(table), -1, BLOCK),
+        scales.reshape(len(table), -1, 1, 1),
+        table.shape,
+    )
     nodes = [
-        made("Cast", [f"{name}_bytes"], [f"{name}_places"], to=TensorProto.INT32),
-        made("Gather", [_PAIRS, f"{name}_places"], [f"{name}_pairs"]),
-        made("Reshape", [f"{name}_pairs", f"{name}_split"], [f"{name}_levels"]),
-        made("Cast", [f"{name}_scales"], [f"{name}_sizes"], to=TensorProto.FLOAT),
-        made("Mul", [f"{name}_levels", f"{name}_sizes"], [f"{name}_blocks"]),
-        made("Reshape", [f"{name}_blocks", f"{name}_shape"], [name]),
+        *_levels_and_sizes(name),
+        helper.make_node("Mul", [f"{name}_levels", f"{name}_sizes"], [f"{name}_blocks"]),
+        helper.make_node("Reshape", [f"{name}_blocks", f"{name}_shape"], [name]),
     ]
     return constants, nodes
+
+
+def _packed_matrix(name: str, matrix: Floats) -> tuple[dict[str, NDArray[Any]], list[Any]]:
+    """The same for a matrix, of which integers are made; its blocks lie along columns."""
+    from onnx import helper
+
+    found, sizes = rounded(np.ascontiguousarray(matrix.T).reshape(-1, BLOCK))
+    places = np.moveaxis(found.reshape(matrix.shape[1], -1, BLOCK), 0, -1)
+    scales = np.moveaxis(sizes.reshape(matrix.shape[1], -1, 1), 0, -1)
+    by_pair = (*scales.shape[:-1], -1, 2)
+    constants = _constants(name, places, scales.reshape(by_pair), matrix.shape)
+    constants[f"{name}{COLUMNS}"] = column_scales((LEVELS[places] * scales).reshape(matrix.shape))
+    constants[f"{name}_by_pair"] = np.array((1, 1, -1, 2))
+    # As few steps as can be: ONNX Runtime keeps what each makes of all matrices until the last.
+    nodes = [
+        *_levels_and_sizes(name),
+        helper.make_node("Reshape", [f"{name}{COLUMNS}", f"{name}_by_pair"], [f"{name}_units"]),
+        helper.make_node("Div", [f"{name}_sizes", f"{name}_units"], [f"{name}_factors"]),
+        helper.make_node("Mul", [f"{name}_levels", f"{name}_factors"], [f"{name}_blocks"]),
+        helper.make_node("QuantizeLinear", [f"{name}_blocks", _ONE, _ZERO], [f"{name}_whole"]),
+        helper.make_node("Reshape", [f"{name}_whole", f"{name}_shape"], [f"{name}{INTEGERS}"]),
+    ]
+    return constants, nodes
+
+
+def _constants(
+    name: str, places: Bytes, scales: Floats, shape: tuple[int, ...]
+) -> dict[str, NDArray[Any]]:
+    # A byte stands for a pair of neighbours in a row, whose levels are looked up together.
+    return {
+        f"{name}{_BYTES}": (places[..., ::2] << 4) | places[..., 1::2],
+        f"{name}_scales": scales.astype(np.float16),
+        f"{name}_shape": np.array(shape),
+    }
+
+
+def _levels_and_sizes(name: str) -> list[Any]:
+    from onnx import TensorProto, helper
+
+    return [
+        helper.make_node("Cast", [f"{name}{_BYTES}"], [f"{name}_places"], to=TensorProto.INT32),
+        helper.make_node("Gather", [_PAIRS, f"{name}_places"], [f"{name}_levels"]),
+        helper.make_node("Cast", [f"{name}_scales"], [f"{name}_sizes"], to=TensorProto.FLOAT),
+    ]

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from alliance.model.calibration import Calibration
 from alliance.model.classifier import RuptureClassifier
-from alliance.model.decision import DecisionPolicy
 from alliance.model.model_folder import CAUSAL_RULES
-from alliance.training.causal import uncalibrated, write_causal_rules
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
     FOLDS,
@@ -18,8 +15,7 @@ from alliance.training.crossvalidation import (
     split,
 )
 from alliance.training.evaluation.predictions import collect
-from alliance.training.files import write_json
-from alliance.training.fitting import fit
+from alliance.training.rules import uncalibrated, write_rules
 
 __all__ = ["recalibrate"]
 
@@ -52,11 +48,10 @@ def recalibrate(
         place = folder / f"fold-{number}"
         _, dev, test = split(annomi, number)
         model = place / "model"
-        raw = uncalibrated(model, dev, threads=threads)
-        _write(model, *fit(raw.probabilities, raw.gold))
+        write_rules(model, uncalibrated(model, dev, threads=threads))
         if (model / CAUSAL_RULES).is_file():
             causal = uncalibrated(model, dev, causal=True, threads=threads)
-            write_causal_rules(model, causal)
+            write_rules(model, causal, causal=True)
         for stale in (path for glob in _STALE for path in place.glob(glob)):
             if stale.name not in _KEPT:
                 stale.unlink()
@@ -64,12 +59,7 @@ def recalibrate(
     whole = folder / "all" / "model"
     if whole.is_dir():
         tell("the model trained on all folds")
-        raw = out_of_fold(folder, file=UNCALIBRATED)
-        _write(whole, *fit(raw.probabilities, raw.gold))
+        write_rules(whole, out_of_fold(folder, file=UNCALIBRATED))
         if (whole / CAUSAL_RULES).is_file():
-            write_causal_rules(whole, out_of_fold(folder, file=UNCALIBRATED_CAUSAL))
-
-
-def _write(model: Path, calibration: Calibration, decision: DecisionPolicy) -> None:
-    write_json(model / "calibration.json", calibration.to_dict())
-    write_json(model / "decision.json", decision.to_dict())
+            raw = out_of_fold(folder, file=UNCALIBRATED_CAUSAL)
+            write_rules(whole, raw, causal=True)

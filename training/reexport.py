@@ -6,6 +6,7 @@ them offers them as such a folder.
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.evaluation.predictions import collect
 from alliance.training.export import ExportCheck, copy_model, export_network, write_forms
-from alliance.training.forms import FORMS, TRIED
+from alliance.training.forms import FORMS, ROUNDED, TRIED
+from alliance.training.four_bits import write_unpacked
 from alliance.training.network import build_network
 
 _SETTINGS = ("tokenizer.json", "config.json", "calibration.json", "decision.json")
@@ -67,10 +69,10 @@ def _from_model(
     if own == form or (form is None and own != "float32"):
         copy_model(source, folder)
         return []
-    if own != "float32":
+    if own not in ("float32", ROUNDED):
         raise ConfigError(
-            f"{source}: expected a model in float32, found one in {own}, which cannot be made "
-            f"into {form}; export it from the folder of its training"
+            f"{source}: expected a model in float32 or {ROUNDED}, found one in {own}, which cannot "
+            f"be made into {form}; export it from the folder of its training"
         )
 
     def settings(built: Path) -> None:
@@ -79,15 +81,21 @@ def _from_model(
             if name not in optional or (source / name).is_file():
                 shutil.copyfile(source / name, built / name)
 
-    return write_forms(
-        source / "model.onnx",
-        folder,
-        forms=TRIED if form is None else [form],
-        settings=settings,
-        expected=collect(RuptureClassifier.load(source), check_on),
-        check_on=check_on,
-        must_pass=True,
-    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        plain = source / "model.onnx"
+        if own == ROUNDED:
+            plain = Path(scratch) / "plain.onnx"
+            write_unpacked(source / "model.onnx", plain)
+        return write_forms(
+            plain,
+            folder,
+            forms=TRIED if form is None else [form],
+            settings=settings,
+            expected=collect(RuptureClassifier.load(source), check_on),
+            check_on=check_on,
+            must_pass=True,
+        )
 
 
 def _from_training(

@@ -18,7 +18,7 @@ from alliance.model.packing import encode_turns, plan_session, window_ids
 from alliance.model.tokens import TokenIds
 from alliance.training.adapting import encoder_layers
 from alliance.training.corpora import everyday
-from alliance.training.four_bits import BLOCK, LEVELS, nearest, rounded
+from alliance.training.four_bits import BLOCK, LEVELS, nearest, packable, rounded
 from alliance.training.network import Network, use_bf16
 from alliance.training.session_layer import hidden_states
 
@@ -39,19 +39,26 @@ def windows_to_read(network: Network) -> list[TokenIds]:
 
 
 def round_weights(network: Network, windows: Sequence[TokenIds]) -> None:
-    """Round the matrices of an encoder's layers, in place, the lowest layer first.
+    """Round an encoder's tables and the matrices of its layers, in place, the lowest layer first.
+
+    Tables, which no input weights, are rounded to the nearest levels, and first, so that the
+    layers make good what that has changed, too. What :func:`packable` refuses stays as it is.
 
     Args:
-        network: whose layers are rounded; matrices whose inputs :data:`BLOCK` does not divide stay.
+        network: whose weights are rounded.
         windows: token numbers of windows to read, a few thousand tokens at least.
     """
     model = network.model
     model.train(False)
+    for module in model.base_model.modules():
+        if isinstance(module, nn.Embedding) and packable(module.weight.shape, 1):
+            with torch.no_grad():
+                module.weight.copy_(_nearest(module.weight.detach().cpu()))
     for layer in encoder_layers(model):
         matrices = [
             module
             for module in layer.modules()
-            if isinstance(module, nn.Linear) and module.in_features % BLOCK == 0
+            if isinstance(module, nn.Linear) and packable(module.weight.shape, 1)
         ]
         half = torch.autocast(model.device.type, torch.bfloat16, enabled=use_bf16("auto"))
         with _summed_inputs(matrices) as sums, torch.inference_mode(), half:
@@ -85,6 +92,12 @@ def _summed_inputs(matrices: Sequence[nn.Linear]) -> Iterator[list[Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _nearest(table: Tensor) -> Tensor:
+    """A table's rows on the nearest levels of their blocks' scales."""
+    places, scales = rounded(np.ascontiguousarray(table.numpy()).reshape(-1, BLOCK))
+    return torch.from_numpy(LEVELS[places] * scales).reshape(table.shape)
 
 
 def _rounded(weight: Tensor, products: Tensor) -> Tensor:

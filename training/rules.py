@@ -1,8 +1,11 @@
-"""Calibration and thresholds of causal mode, for models that read a whole session otherwise.
+"""Calibration and thresholds of a model folder, fitted to what its exported network says.
 
-A layer over the session says of a turn what it learnt to say with all that comes after it in sight.
-Without that it ranks turns nearly as well, but its probabilities mean something else, so they are
-calibrated on causal labels of the same development sessions.
+An export may say a little else than the network that was trained, and it is what labels.
+
+Causal mode has its own, for models that read a whole session otherwise: a layer over the session
+says of a turn what it learnt to say with all that comes after it in sight. Without that it ranks
+turns nearly as well, but its probabilities mean something else, so they are calibrated on causal
+labels of the same development sessions.
 """
 
 from collections.abc import Sequence
@@ -17,7 +20,7 @@ from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.files import write_json
 from alliance.training.fitting import fit
 
-__all__ = ["uncalibrated", "write_causal_rules"]
+__all__ = ["uncalibrated", "write_rules"]
 
 
 def uncalibrated(
@@ -40,12 +43,17 @@ def uncalibrated(
     return collect(classifier, sessions, causal=causal)
 
 
-def write_causal_rules(model: Path, raw: Predictions) -> None:
-    """Fit calibration and thresholds of causal mode, and write them into the model folder.
+def write_rules(model: Path, raw: Predictions, *, causal: bool = False) -> None:
+    """Fit calibration and thresholds, and write them into the model folder.
 
     Args:
         model: the folder.
-        raw: from :func:`uncalibrated`, in causal mode, on turns that it was not trained on.
+        raw: from :func:`uncalibrated`, on turns that the model was not trained on.
+        causal: whether ``raw`` is of causal mode, whose rules are written.
     """
-    rules = Rules(*fit(raw.probabilities, raw.gold))
-    write_json(model / CAUSAL_RULES, rules.to_dict())
+    calibration, decision = fit(raw.probabilities, raw.gold)
+    if causal:
+        write_json(model / CAUSAL_RULES, Rules(calibration, decision).to_dict())
+    else:
+        write_json(model / "calibration.json", calibration.to_dict())
+        write_json(model / "decision.json", decision.to_dict())

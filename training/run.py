@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from alliance.model.errors import ConfigError
-from alliance.training.causal import uncalibrated, write_causal_rules
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
@@ -30,6 +29,7 @@ from alliance.training.files import write_json
 from alliance.training.fitting import fit
 from alliance.training.imitation import imitated_states
 from alliance.training.processes import first_goes_ahead, is_first
+from alliance.training.rules import uncalibrated, write_rules
 from alliance.training.stages import train_network
 from alliance.training.teacher import all_models, check_wanted, teach
 from alliance.training.trainer import predict
@@ -113,8 +113,9 @@ def train_model(
         check_on=split.dev,
         quantise=config.quantise,
     )
+    write_rules(folder, uncalibrated(folder, split.dev))
     if network.session is not None:
-        write_causal_rules(folder, uncalibrated(folder, split.dev, causal=True))
+        write_rules(folder, uncalibrated(folder, split.dev, causal=True), causal=True)
     write_json(work / "config.json", config.to_dict())
     copy_model(folder, work / "model")
     return checks
@@ -193,7 +194,8 @@ def train_on_all(
         refused=refused_forms(crossvalidation),
     )
     if network.session is not None:
-        write_causal_rules(folder, out_of_fold(crossvalidation, file=UNCALIBRATED_CAUSAL))
+        raw = out_of_fold(crossvalidation, file=UNCALIBRATED_CAUSAL)
+        write_rules(folder, raw, causal=True)
     copy_model(folder, crossvalidation / "all" / "model")
     write_json(crossvalidation / "export.json", [asdict(check) for check in checks])
     return checks

@@ -18,13 +18,13 @@ from alliance.serve.main import app
 from alliance.training import corpora
 from alliance.training.card_figures import card_figures, outside_figures
 from alliance.training.cards import fill_cards
-from alliance.training.causal import uncalibrated
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import UNCALIBRATED_CAUSAL
 from alliance.training.evaluation.judged import judged_markdown
 from alliance.training.evaluation.predictions import Predictions, collect
 from alliance.training.rivals.making import RIVALS
+from alliance.training.rules import uncalibrated
 
 Make = Callable[..., list[CodedSession]]
 Write = Callable[[Path, Sequence[CodedSession]], None]

@@ -11,11 +11,11 @@ import torch
 from typer.testing import CliRunner
 
 from alliance.model.calibration import Calibration
-from alliance.model.classifier import RuptureClassifier
+from alliance.model.classifier import RuptureClassifier, shipped_weights
 from alliance.model.decision import DecisionPolicy
 from alliance.model.errors import ConfigError
 from alliance.serve.main import app
-from alliance.training import corpora, export, forms
+from alliance.training import corpora, export, export_commands, forms
 from alliance.training.config import TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.export import export_network
@@ -62,6 +62,23 @@ def test_a_float_model_gets_another_form(model: Path, coded_sessions: Make, tmp_
     assert np.array_equal(_logits(tmp_path / "copy", sessions[0]), found)
     with pytest.raises(ConfigError, match="found one in weights8, which cannot be made into int8"):
         reexport(tmp_path / "small", tmp_path / "smaller", form="int8", check_on=sessions)
+
+
+def test_the_shipped_weights_are_turned_back_to_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a GPU, for which ONNX Runtime has no such products of 8-bit integers."""
+    onnx = pytest.importorskip("onnx", reason="needs the [train] extra")
+    monkeypatch.setattr(export_commands, "_CHECKED_ON", 3)
+    monkeypatch.chdir(tmp_path)
+    words = ["export", "shipped", "--form", "float32", "-o", "plain", "--quiet"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    coded = corpora.authored()[0]
+    small, plain = _logits(shipped_weights(), coded), _logits(Path("plain"), coded)
+    assert 0 < np.linalg.norm(small - plain) < 0.2 * np.linalg.norm(plain)
+    graph = onnx.load("plain/model.onnx").graph
+    assert not [node for node in graph.node if node.op_type == "MatMulInteger"]
 
 
 def test_a_form_that_changes_labels_is_not_written(

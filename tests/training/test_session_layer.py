@@ -17,7 +17,6 @@ from alliance.model.errors import ConfigError
 from alliance.model.model_folder import CAUSAL_RULES, LAYERED_FORMAT
 from alliance.model.session_layer import OnnxSessionLayer
 from alliance.training import forms, stages
-from alliance.training.causal import uncalibrated
 from alliance.training.config import ImitationConfig, SessionConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.crossvalidation import (
@@ -34,6 +33,7 @@ from alliance.training.layer_fitting import _read
 from alliance.training.network import Network, build_network
 from alliance.training.recalibration import recalibrate
 from alliance.training.reexport import reexport
+from alliance.training.rules import uncalibrated
 from alliance.training.run import train_on_all
 from alliance.training.session_layer import RecurrentLayer, TorchLayer, imitation_error
 from alliance.training.stages import train_network
