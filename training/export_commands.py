@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from alliance.model.classifier import shipped_weights
 from alliance.training.train_commands import (
     SHIPPED,
     Quiet,
@@ -51,6 +50,7 @@ def export(
       alliance export shipped --form float32 -o for-a-gpu
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     prepare("alliance export", threads, quiet=quiet)
+    from alliance.model.classifier import shipped_weights
     from alliance.training import corpora
     from alliance.training.reexport import reexport
 

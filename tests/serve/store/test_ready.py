@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -44,12 +46,18 @@ def test_ready_while_the_store_answers(store: Store, monkeypatch: pytest.MonkeyP
         assert httpx.get(f"{url}/readyz", timeout=60).status_code == 200
 
 
-def processes(store: Store) -> set[int]:
-    """Those of the database: what takes calls, and what answers those of now."""
+def processes(store: Store) -> list[int]:
+    """Those of the database: what takes calls, first, and what answers those of now."""
     with store.database.engine.connect() as connection:
         file = str(connection.execute(text("SELECT pg_read_file('postmaster.pid')")).scalar())
+        first = int(file.split()[0])
         serving = connection.execute(text("SELECT pid FROM pg_stat_activity")).scalars()
-        return {int(file.split()[0]), *serving}
+        pids = [first, *serving]
+    if shutil.which("pgrep"):  # one that is about to answer is not in that table yet
+        listing = ["pgrep", "-P", str(first)]
+        begun = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+        pids += [int(pid) for pid in begun.split()]
+    return list(dict.fromkeys(pids))
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
