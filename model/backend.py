@@ -118,8 +118,8 @@ class OnnxBackend:
 def _give_back_memory() -> None:
     """Let the system have what loading took and needs no more.
 
-    Weights in few bits are turned to float32 in several steps, whose memory is free afterwards; the
-    allocator of glibc keeps it for the process unless it is told not to: 960 MB in place of 280.
+    Weights in few bits are unpacked in several steps, whose memory is free afterwards; glibc's
+    allocator keeps it for the process unless it is told not to: 560 MB in place of 160.
     """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library

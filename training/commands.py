@@ -164,6 +164,7 @@ def evaluate(
       alliance evaluate runs/mine my_codings.jsonl --causal
     """  # noqa: D301  # a real backspace is click's mark of lines that stay as they are
     from alliance.model.classifier import RuptureClassifier
+    from alliance.training.config import SHIPPED_RECIPE, TrainingConfig
     from alliance.training.disturb import poor_transcript
     from alliance.training.evaluation.curves import curves
     from alliance.training.evaluation.figures import collect, figures
@@ -175,15 +176,11 @@ def evaluate(
 
     tables = Tables(code_map, role or (), lambda line: print(line, file=sys.stderr))
     sessions = tables.load(corpus, annomi)
-    if model == SHIPPED and corpus.partition(":")[0] in (
-        "authored",
-        "everyday",
-        "varied",
-        "annomi",
-    ):
+    named = corpus.partition(":")[0]
+    if model == SHIPPED and named in TrainingConfig.from_file(SHIPPED_RECIPE).corpora:
         print(
-            f"alliance: the shipped model was trained on {corpus.partition(':')[0]}; these figures "
-            f"say nothing of sessions it has not seen (see the model card for those)",
+            f"alliance: the shipped model was trained on {named}; these figures say nothing of "
+            f"sessions it has not seen (see the model card for those)",
             file=sys.stderr,
         )
     classifier = RuptureClassifier.load(None if model == SHIPPED else model)

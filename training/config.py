@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 from alliance.model.errors import ConfigError
 
 RECIPE: Final = Path(__file__).parent / "recipe.toml"
+SHIPPED_RECIPE: Final = RECIPE.with_name("shipped.toml")
 """The recipe that is used where no other is named: it needs neither teachers nor mpnet."""
 
 
@@ -284,7 +285,7 @@ class TrainingConfig:
             raise ConfigError("a run has at least one [[stages]] section, got none")
         object.__setattr__(self, "untaught", tuple(self.untaught))
         for name in self.untaught:
-            if not any(name in stage.shares for stage in self.stages):
+            if name not in self.corpora:
                 raise ConfigError(
                     f"untaught is a list of corpora that stages draw from, got {name!r}, from "
                     f"which none does"
@@ -305,6 +306,11 @@ class TrainingConfig:
                 "a stage that imitates, or with encoder_rate = 0, needs a layer over the session; "
                 "set [session] hidden above 0"
             )
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Names of the corpora that stages draw from, each once, in the order of their use."""
+        return tuple(dict.fromkeys(name for stage in self.stages for name in stage.shares))
 
     @property
     def imitated(self) -> int:

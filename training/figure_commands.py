@@ -82,8 +82,7 @@ def figures(
     from alliance.training.rivals.making import recipe
 
     tell = tell_or_not(quiet=quiet)
-    stages = recipe(crossvalidation).stages
-    names = dict.fromkeys(name for stage in stages for name in stage.shares if name != "annomi")
+    names = [name for name in recipe(crossvalidation).corpora if name != "annomi"]
     sessions = corpora.load("annomi", annomi_file=annomi)
     own = {name: corpora.load(name) for name in names}
     shipped = model or shipped_weights()

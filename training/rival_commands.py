@@ -59,8 +59,7 @@ def rivals(
     from alliance.training.rivals.figures import rival_figures
     from alliance.training.rivals.making import RIVALS, make_rivals, recipe
 
-    stages = recipe(crossvalidation).stages
-    names = dict.fromkeys(name for stage in stages for name in stage.shares if name != "annomi")
+    names = [name for name in recipe(crossvalidation).corpora if name != "annomi"]
     sessions = corpora.load("annomi", annomi_file=annomi)
     made = make_rivals(
         crossvalidation,

@@ -287,7 +287,7 @@ def _corpora(
 
     built_in = (*WRITTEN, "annomi")
     paths = given or {}
-    wanted = dict.fromkeys(name for stage in settings.stages for name in stage.shares)
+    wanted = settings.corpora
     for name in wanted:
         if name not in built_in and name not in paths:
             raise ConfigError(

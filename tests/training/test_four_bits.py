@@ -14,7 +14,14 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 from alliance.model.backend import OnnxBackend
 from alliance.training.config import EncoderConfig, SessionConfig
 from alliance.training.forms import write_onnx
-from alliance.training.four_bits import BLOCK, LEVELS, packable, quantise_nibbles, rounded, unpack
+from alliance.training.four_bits import (
+    BLOCK,
+    LEVELS,
+    packable,
+    quantise_nibbles,
+    rounded,
+    write_unpacked,
+)
 from alliance.training.network import Network, TorchBackend, build_network
 from alliance.training.rounding import round_weights, windows_to_read
 
@@ -73,9 +80,7 @@ def test_the_packed_graph_computes_with_rounded_weights(network: Network, tmp_pa
     write_onnx(network, tmp_path / "plain.onnx")
     quantise_nibbles(tmp_path / "plain.onnx", tmp_path / "small.onnx")
     plain_size = (tmp_path / "plain.onnx").stat().st_size
-    graph = onnx.load(str(tmp_path / "small.onnx"))
-    unpack(graph.graph)
-    onnx.save(graph, str(tmp_path / "unpacked.onnx"))
+    write_unpacked(tmp_path / "small.onnx", tmp_path / "unpacked.onnx")
     expected = TorchBackend(rounded_network)
     plain, small, unpacked = (
         OnnxBackend(tmp_path / f"{name}.onnx") for name in ("plain", "small", "unpacked")
@@ -114,9 +119,7 @@ def test_rounding_with_care_changes_less(network: Network, tmp_path: Path) -> No
             assert np.array_equal(LEVELS[places] * scales, blocks)
     write_onnx(careful, tmp_path / "plain.onnx")
     quantise_nibbles(tmp_path / "plain.onnx", tmp_path / "small.onnx")
-    graph = onnx.load(str(tmp_path / "small.onnx"))
-    unpack(graph.graph)
-    onnx.save(graph, str(tmp_path / "unpacked.onnx"))
+    write_unpacked(tmp_path / "small.onnx", tmp_path / "unpacked.onnx")
     unpacked = OnnxBackend(tmp_path / "unpacked.onnx")
     assert unpacked(ids) == pytest.approx(TorchBackend(careful)(ids), abs=1e-4)  # tables, too
     again = copy.deepcopy(careful)
