@@ -163,6 +163,22 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """One of several runs of a stage, which all begin alike.
+
+    Attributes:
+        seed: of its draws.
+        epochs: passes over the drawn sessions; 0 for the stage's.
+    """
+
+    seed: int
+    epochs: int = 0
+
+    def __post_init__(self) -> None:
+        _not_negative(self, "a run's", "seed", "epochs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageConfig:
     """One stage of training; stages follow each other on the same weights.
 
@@ -200,6 +216,13 @@ class StageConfig:
             that no fold changes; poor transcripts imitate what was heard of the good one.
         seed: of this stage's draws, so that runs may part ways after the stages before; 0 for the
             run's own plus the stage's number.
+        runs: runs of this stage that begin alike and draw otherwise; the stage ends with the mean
+            of their weights, which costs no time when labelling ("Model soups", Wortsman et al.
+            2022). None: the stage is run once. Needs ``patience = 0`` and ``stop_after = 0``.
+        stretch: with ``runs``: how far from where they began the stage ends, as a multiple of
+            their mean's way. What the runs learnt differently cancels out in the mean, which so
+            has gone less far than each of them; above 1 it goes on ("task arithmetic", Ilharco et
+            al. 2023).
     """
 
     shares: Mapping[str, float]
@@ -219,8 +242,25 @@ class StageConfig:
     frozen_layers: int = 0
     imitation: float = 0.0
     seed: int = 0
+    runs: tuple[RunConfig, ...] = ()
+    stretch: float = 1.0
 
     def __post_init__(self) -> None:
+        runs = tuple(
+            run if isinstance(run, RunConfig) else _section(RunConfig, run, "[[stages.runs]]")
+            for run in self.runs
+        )
+        object.__setattr__(self, "runs", runs)
+        if runs and (self.patience or self.stop_after):
+            raise ConfigError(
+                "a stage of several runs runs all their epochs: patience = 0 and stop_after = 0"
+            )
+        if len({run.seed for run in runs}) < len(runs):
+            raise ConfigError("the runs of a stage have a seed each, found one twice")
+        if self.stretch <= 0 or (self.stretch != 1 and not runs):
+            raise ConfigError(
+                f"a stage's stretch is above 0, and 1 where it has no runs, got {self.stretch}"
+            )
         _not_negative(self, "a stage's", "imitation", "encoder_rate", "frozen_layers", "seed")
         if self.encoder_rate == 0 and (self.disturbed_share or self.patience):
             raise ConfigError(

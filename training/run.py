@@ -162,8 +162,9 @@ def train_on_all(
         place = crossvalidation / "all" / "teacher"
         with first_goes_ahead():
             taught = teach(all_models(teachers), wanted, place, tell=tell)
-    epochs = best_epochs(crossvalidation)
-    last = dataclasses.replace(config.stages[-1], patience=0, stop_after=epochs)
+    last, epochs = config.stages[-1], best_epochs(crossvalidation)
+    if last.patience:
+        last = dataclasses.replace(last, patience=0, stop_after=epochs)
     final = dataclasses.replace(config, stages=(*config.stages[:-1], last))
     shared = crossvalidation / "shared"
     tell(f"training on all folds, {epochs} epochs in the last stage")

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -75,7 +75,7 @@ def train_stage(
     """Train one stage in place.
 
     A stage that was killed goes on from its folder's last checkpoint; a stage that was finished
-    is loaded.
+    is loaded. One of several runs trains each in a folder of its own, ``run-1`` and so on.
 
     Args:
         network: trained in place; ends in the state with the best dev score or, without dev
@@ -94,6 +94,23 @@ def train_stage(
         load_model(network.whole, folder / _WEIGHTS)
         kept = json.loads((folder / _FINISHED).read_text(encoding="utf-8"))
         return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
+    if stage.runs:
+
+        def train_run(single: StageConfig, place: Path, seed: int) -> StageResult:
+            return train_stage(
+                network,
+                corpora,
+                dev,
+                config,
+                single,
+                place,
+                seed=seed,
+                taught=taught,
+                imitation=imitation,
+                quiet=quiet,
+            )
+
+        return _finish(network, folder, _mean_of_runs(network, stage, folder, train_run))
 
     tokenizer = network.turn_tokenizer
     drawn = {name: corpora[name] for name in stage.shares}
@@ -214,6 +231,36 @@ def _with_states(
     ]
 
 
+def _mean_of_runs(
+    network: Network,
+    stage: StageConfig,
+    folder: Path,
+    train_run: Callable[[StageConfig, Path, int], StageResult],
+) -> StageResult:
+    """Train a stage's runs and put the mean of their weights, stretched, into the network.
+
+    A run that is finished is loaded like a finished stage. Weights that are whole numbers, and
+    those that no run changed, stay what they are.
+    """
+    begin = {name: value.clone() for name, value in network.whole.state_dict().items()}
+    way = {
+        name: torch.zeros_like(value) for name, value in begin.items() if value.is_floating_point()
+    }
+    results = []
+    for number, run in enumerate(stage.runs, start=1):
+        network.whole.load_state_dict(begin)
+        single = dataclasses.replace(
+            stage, runs=(), stretch=1.0, seed=run.seed, epochs=run.epochs or stage.epochs
+        )
+        results.append(train_run(single, folder / f"run-{number}", run.seed))
+        end = network.whole.state_dict()
+        for name, gone in way.items():
+            gone += (end[name] - begin[name]) / len(stage.runs)
+    ends = {name: begin[name] + stage.stretch * gone for name, gone in way.items()}
+    network.whole.load_state_dict({**begin, **ends})
+    return StageResult(max(result.epochs for result in results), None, ())
+
+
 def _finish(network: Network, folder: Path, result: StageResult) -> StageResult:
     """Write a stage's result down; its presence says that the stage is finished."""
     if is_first():
@@ -222,7 +269,7 @@ def _finish(network: Network, folder: Path, result: StageResult) -> StageResult:
         state = {name: value.cpu().clone() for name, value in network.whole.state_dict().items()}
         save_file(state, folder / _WEIGHTS)
         write_json(folder / _FINISHED, asdict(result))
-        for left in folder.glob("checkpoint-*"):
+        for left in (*folder.glob("checkpoint-*"), *folder.glob("run-*")):
             shutil.rmtree(left)
     wait_for_all()
     return result

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from alliance.model.agreement import confusion_matrix, macro_f1
 from alliance.training import stages
-from alliance.training.config import TrainingConfig
+from alliance.training.config import RunConfig, StageConfig, TrainingConfig
 from alliance.training.corpora import CodedSession
 from alliance.training.network import build_network
 from alliance.training.stages import StageResult, train_network
@@ -146,3 +146,76 @@ def test_a_stage_with_a_seed_of_its_own_parts_ways_there(
     usual, same, other = run("usual", 0), run("same", tiny_config.seed + 2), run("other", 99)
     assert all(torch.equal(same[name], weight) for name, weight in usual.items())
     assert not all(torch.equal(other[name], weight) for name, weight in usual.items())
+
+
+def _runs_after_a_shared_stage(
+    config: TrainingConfig, corpora: dict[str, list[CodedSession]], folder: Path
+) -> Callable[..., dict[str, torch.Tensor]]:
+    """Trains the second stage as changed, in a folder of its own, and gives all weights."""
+
+    def train(name: str, **changes: Any) -> dict[str, torch.Tensor]:
+        last = dataclasses.replace(
+            StageConfig(shares=config.stages[1].shares, patience=0, batch_tokens=512), **changes
+        )
+        network, _ = train_network(
+            dataclasses.replace(config, stages=(config.stages[0], last)),
+            corpora,
+            [],
+            folder / name,
+            shared=folder / "shared",
+            shared_stages=1,
+            quiet=True,
+        )
+        return {name: value.clone() for name, value in network.whole.state_dict().items()}
+
+    return train
+
+
+_TWO_RUNS = (RunConfig(seed=5, epochs=1), RunConfig(seed=6))
+
+
+@pytest.mark.parametrize("stretch", [1.0, 1.5])
+def test_a_stage_of_runs_ends_with_their_mean_stretched(
+    stretch: float, tiny_config: TrainingConfig, coded_sessions: Make, tmp_path: Path
+) -> None:
+    train = _runs_after_a_shared_stage(tiny_config, _corpora(coded_sessions), tmp_path)
+    both = train("both", epochs=2, runs=_TWO_RUNS, stretch=stretch)
+    one, other = train("one", epochs=1, seed=5), train("other", epochs=2, seed=6)
+    begin = load_file(tmp_path / "shared" / "stage-1" / "finished.safetensors")
+    moved = 0
+    for name, found in both.items():
+        if not found.is_floating_point():
+            continue
+        expected = begin[name] + stretch * ((one[name] + other[name]) / 2 - begin[name])
+        assert torch.allclose(found, expected, atol=1e-5), name
+        moved += not torch.allclose(found, one[name], atol=1e-5)
+    assert moved  # the runs did end in different places
+
+
+def test_a_killed_stage_of_runs_keeps_those_that_are_finished(
+    tiny_config: TrainingConfig,
+    coded_sessions: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train = _runs_after_a_shared_stage(tiny_config, _corpora(coded_sessions), tmp_path)
+    whole = train("whole", epochs=2, runs=_TWO_RUNS)
+    fit = WindowTrainer.train
+    trained = 0
+
+    def dying(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal trained
+        if trained == 1:
+            raise _KilledError
+        trained += 1
+        return fit(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WindowTrainer, "train", dying)
+        with pytest.raises(_KilledError):
+            train("killed", epochs=2, runs=_TWO_RUNS)
+        trained = 0  # one more run is to be trained, and no more than one
+        resumed = train("killed", epochs=2, runs=_TWO_RUNS)
+    assert all(torch.allclose(resumed[name], value, atol=1e-5) for name, value in whole.items())
+    left = sorted(path.name for path in (tmp_path / "killed" / "stage-2").iterdir())
+    assert left == ["finished.json", "finished.safetensors"]
