@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -95,21 +96,16 @@ def train_stage(
         kept = json.loads((folder / _FINISHED).read_text(encoding="utf-8"))
         return StageResult(kept["epochs"], kept["score"], tuple(kept["scores"]))
     if stage.runs:
-
-        def train_run(single: StageConfig, place: Path, seed: int) -> StageResult:
-            return train_stage(
-                network,
-                corpora,
-                dev,
-                config,
-                single,
-                place,
-                seed=seed,
-                taught=taught,
-                imitation=imitation,
-                quiet=quiet,
-            )
-
+        train_run = partial(
+            train_stage,
+            network,
+            corpora,
+            dev,
+            config,
+            taught=taught,
+            imitation=imitation,
+            quiet=quiet,
+        )
         return _finish(network, folder, _mean_of_runs(network, stage, folder, train_run))
 
     tokenizer = network.turn_tokenizer
@@ -235,7 +231,7 @@ def _mean_of_runs(
     network: Network,
     stage: StageConfig,
     folder: Path,
-    train_run: Callable[[StageConfig, Path, int], StageResult],
+    train_run: Callable[..., StageResult],
 ) -> StageResult:
     """Train a stage's runs and put the mean of their weights, stretched, into the network.
 
@@ -249,10 +245,9 @@ def _mean_of_runs(
     results = []
     for number, run in enumerate(stage.runs, start=1):
         network.whole.load_state_dict(begin)
-        single = dataclasses.replace(
-            stage, runs=(), stretch=1.0, seed=run.seed, epochs=run.epochs or stage.epochs
-        )
-        results.append(train_run(single, folder / f"run-{number}", run.seed))
+        epochs = run.epochs or stage.epochs
+        single = dataclasses.replace(stage, runs=(), stretch=1.0, epochs=epochs)
+        results.append(train_run(single, folder / f"run-{number}", seed=run.seed))
         end = network.whole.state_dict()
         for name, gone in way.items():
             gone += (end[name] - begin[name]) / len(stage.runs)
