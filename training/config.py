@@ -404,7 +404,9 @@ _SECTIONS: Final[Mapping[str, type]] = {
 _T = TypeVar("_T")
 
 
-def _section(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
+def _section(kind: type[_T], values: object, where: str) -> _T:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected a table of fields, got {values!r}")
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = [name for name in values if name not in known]
     if unknown:
